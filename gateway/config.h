@@ -1,0 +1,76 @@
+/* What the operator chose: one table of options gives flags, environment twins, --help and checks. */
+#ifndef SEGUE_GATEWAY_CONFIG_H
+#define SEGUE_GATEWAY_CONFIG_H
+
+#include <stdint.h>
+
+#include "common/log.h"
+#include "common/str.h"
+
+enum { CONFIG_LIST_MAX = 64 };
+
+struct config_list {
+    const char *items[CONFIG_LIST_MAX]; /* owned by the config */
+    size_t count;
+};
+
+struct config_address {
+    char host[64]; /* numeric IPv4 or IPv6 */
+    uint16_t port;
+    bool off;    /* the operator gave an empty text */
+    bool chosen; /* by flag or environment, not by default */
+};
+
+/* An address range that may speak for others (X-Forwarded-For). */
+struct config_range {
+    uint8_t bytes[16]; /* IPv4 as ::ffff:a.b.c.d */
+    unsigned bits;
+};
+
+struct config {
+    struct config_address listen;
+    struct config_address admin_listen;
+    const char *redis; /* URL; checked by the store, which knows the forms */
+    const char *redis_prefix;
+    const char *jwt_secret; /* NULL = none; likewise below */
+    struct config_list jwt_keys; /* FILE or kid=FILE */
+    const char *jwt_issuer;
+    const char *jwt_audience;
+    const char *jwt_user_claim;
+    struct config_list token_cookies;
+    struct config_list token_headers;
+    struct config_list origins;
+    struct config_range trusted_proxies[CONFIG_LIST_MAX];
+    size_t trusted_proxy_count;
+    uint64_t max_message;
+    uint64_t max_queue;
+    uint64_t rate;
+    uint64_t burst;
+    uint64_t connect_timeout_ms;
+    uint64_t max_connections; /* never 0: worked out from RLIMIT_NOFILE when not given */
+    uint64_t orphan_grace_s;
+    uint64_t ping_interval_ms;
+    uint64_t ping_timeout_ms;
+    uint64_t drain_s;
+    int log_level;  /* enum log_level */
+    int log_format; /* enum log_format */
+    bool check_only; /* --check-config */
+};
+
+enum config_outcome {
+    CONFIG_RUN,
+    CONFIG_DONE, /* --help or --version was printed: exit 0 */
+    CONFIG_WRONG /* one line is on stderr: exit 2 */
+};
+
+/* Reads defaults, then the environment, then the flags. Raises the soft limit of open files to the hard one. */
+struct config *config_create(void);
+enum config_outcome config_load(struct config *config, int argc, char **argv);
+void config_destroy(struct config *config);
+
+/* Whether the peer (numeric address text) is a trusted proxy. */
+bool config_trusts(const struct config *config, struct str peer);
+/* Whether a browser page of that Origin may connect; an empty origin (no browser) may. */
+bool config_allows_origin(const struct config *config, struct str origin);
+
+#endif
