@@ -14,7 +14,8 @@ struct buf {
 void buf_init(struct buf *buf);
 void buf_finish(struct buf *buf); /* frees; the buf is empty and usable again */
 void buf_clear(struct buf *buf);  /* keeps the memory */
-/* Makes room for `more` bytes behind the content and returns the place where they go; buf->len is the caller's to raise. */
+/* Makes room for `more` bytes behind the content and returns the place where they go; buf->len
+ * is the caller's to raise. */
 char *buf_reserve(struct buf *buf, size_t more);
 void buf_add(struct buf *buf, struct str bytes);
 void buf_add_char(struct buf *buf, char c);

@@ -7,7 +7,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char alphabet[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char hex_upper[] = "0123456789ABCDEF";
 static const char hex_lower[] = "0123456789abcdef";
 
@@ -85,7 +86,8 @@ enum err codec_unbase64(struct str text, struct buf *to)
     if (text.len % 4 != 0) {
         return ERR_INVALID;
     }
-    for (int padding = 0; padding < 2 && text.len > 0 && text.at[text.len - 1] == '='; padding++) {
+    for (int padding = 0; padding < 2 && text.len > 0 && text.at[text.len - 1] == '=';
+         padding++) {
         text.len--;
     }
     return undigits(text, '+', '/', to);
@@ -134,8 +136,8 @@ enum err codec_unpercent(struct str text, bool plus, struct buf *to)
 
 static bool is_plain(unsigned char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '.' || c == '@' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           c == '_' || c == '.' || c == '@' || c == '-';
 }
 
 void codec_percent(struct str text, struct buf *to)
@@ -156,7 +158,8 @@ void codec_percent(struct str text, struct buf *to)
     }
 }
 
-/* The length of the sequence at `at`, 0 when it is not well-formed: table 3-7 of the Unicode standard. */
+/* The length of the sequence at `at`, 0 when it is not well-formed: table 3-7 of the Unicode
+ * standard. */
 static size_t sequence(const unsigned char *at, size_t left)
 {
     unsigned char from = 0x80; /* bounds of the second byte */

@@ -1,4 +1,5 @@
-/* Encodings: base64, base64url, percent, UTF-8, hexadecimal, random identifiers. Pure functions without I/O (but for random). */
+/* Encodings: base64, base64url, percent, UTF-8, hexadecimal, random identifiers. Pure functions
+ * without I/O (but for random). */
 #ifndef SEGUE_COMMON_CODEC_H
 #define SEGUE_COMMON_CODEC_H
 
@@ -12,7 +13,8 @@ MUST_CHECK enum err codec_unbase64(struct str text, struct buf *to);
 MUST_CHECK enum err codec_unbase64url(struct str text, struct buf *to);
 /* %XX becomes a byte and, when `plus` is set, + a blank. A bad escape is ERR_INVALID. */
 MUST_CHECK enum err codec_unpercent(struct str text, bool plus, struct buf *to);
-/* Everything but letters, digits and "_.@-" becomes %XX: safe inside a Redis hash tag, a key, a channel. */
+/* Everything but letters, digits and "_.@-" becomes %XX: safe inside a Redis hash tag, a key, a
+ * channel. */
 void codec_percent(struct str text, struct buf *to);
 /* Well-formed UTF-8 (no surrogates, no overlong forms, at most U+10FFFF). */
 bool codec_is_utf8(struct str text);

@@ -1,4 +1,4 @@
-/* The errors that a caller can meet: one table, so that code, HTTP status and text never part. */
+/* The errors a caller can meet: one table, so that code, HTTP status and text never part. */
 #ifndef SEGUE_COMMON_ERR_H
 #define SEGUE_COMMON_ERR_H
 

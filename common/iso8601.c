@@ -3,7 +3,9 @@
 
 #include <stdio.h>
 
-enum { DAY_MS = 24 * 60 * 60 * 1000 };
+enum {
+    DAY_MS = 24 * 60 * 60 * 1000
+};
 
 struct scan {
     struct str rest;
@@ -68,7 +70,8 @@ static int days_in_month(int year, int month)
     return month == 2 && is_leap(year) ? 29 : days[month - 1];
 }
 
-/* Days from 1970-01-01. Years start in March here, so that the leap day comes last and a month's first day is a straight line. */
+/* Days from 1970-01-01. Years start in March here, so that the leap day comes last and a
+ * month's first day is a straight line. */
 static int64_t days_of(int year, int month, int day)
 {
     int64_t y = month > 2 ? year : year - 1;
@@ -76,8 +79,8 @@ static int64_t days_of(int year, int month, int day)
     int64_t year_of_era = y - era * 400;
     int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
 
-    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
-           719468;
+    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 +
+           day_of_year - 719468;
 }
 
 static void date_of(int64_t days, int *year, int *month, int *day)
@@ -87,7 +90,8 @@ static void date_of(int64_t days, int *year, int *month, int *day)
     int64_t day_of_era = shifted - era * 146097;
     int64_t year_of_era =
         (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    int64_t day_of_year =
+        day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     int64_t march_month = (5 * day_of_year + 2) / 153;
 
     *day = (int)(day_of_year - (153 * march_month + 2) / 5 + 1);
@@ -122,7 +126,8 @@ static int64_t scan_fraction(struct scan *scan)
     if (!take_mark(scan, '.')) {
         return 0;
     }
-    while (digits < scan->rest.len && scan->rest.at[digits] >= '0' && scan->rest.at[digits] <= '9') {
+    while (digits < scan->rest.len && scan->rest.at[digits] >= '0' &&
+           scan->rest.at[digits] <= '9') {
         ms += unit * (scan->rest.at[digits] - '0');
         unit /= 10;
         if (++digits > 3) {
@@ -213,8 +218,8 @@ void iso8601_format(int64_t ms, char to[ISO8601_TEXT_MAX])
         day_ms += DAY_MS; /* before 1970 the remainder is negative */
     }
     date_of((ms - day_ms) / DAY_MS, &year, &month, &day);
-    snprintf(to, ISO8601_TEXT_MAX, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", (unsigned)year % 10000,
-             (unsigned)month % 100, (unsigned)day % 100, (unsigned)(day_ms / 3600000 % 24),
-             (unsigned)(day_ms / 60000 % 60), (unsigned)(day_ms / 1000 % 60),
-             (unsigned)(day_ms % 1000));
+    snprintf(to, ISO8601_TEXT_MAX, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
+             (unsigned)year % 10000, (unsigned)month % 100, (unsigned)day % 100,
+             (unsigned)(day_ms / 3600000 % 24), (unsigned)(day_ms / 60000 % 60),
+             (unsigned)(day_ms / 1000 % 60), (unsigned)(day_ms % 1000));
 }

@@ -1,8 +1,9 @@
 /* JSON from outside and to outside: strict, bounded, typed.
  *
- * cJSON is lenient (duplicate keys, numbers like 01, NUL escapes, infinite numbers, trailing bytes), so text passes a strict
- * scanner of ours first: RFC 8259 grammar, well-formed UTF-8, no \u0000, no lone surrogate, finite numbers, bounded depth and
- * number of values. What passes is parsed by cJSON and read through a table of fields. */
+ * cJSON is lenient (duplicate keys, numbers like 01, NUL escapes, infinite numbers, trailing
+ * bytes), so text passes a strict scanner of ours first: RFC 8259 grammar, well-formed UTF-8,
+ * no \u0000, no lone surrogate, finite numbers of up to 63 bytes, bounded depth and number of
+ * values. What passes is parsed by cJSON and read through a table of fields. */
 #ifndef SEGUE_COMMON_JSON_H
 #define SEGUE_COMMON_JSON_H
 
@@ -20,7 +21,8 @@ enum {
 
 /* Scans only. On ERR_INVALID `*why` is a short reason ("nested too deeply"). */
 MUST_CHECK enum err json_check(struct str text, const char **why);
-/* Scans and parses; NULL with `*why` set when the text is not JSON by the rules above. The caller deletes with cJSON_Delete. */
+/* Scans and parses; NULL with `*why` set when the text is not JSON by the rules above. The
+ * caller deletes with cJSON_Delete. */
 MUST_CHECK cJSON *json_parse(struct str text, const char **why);
 
 enum json_kind {
@@ -47,15 +49,17 @@ struct json_field {
     const cJSON *item; /* borrowed */
 };
 
-/* Fills `fields` from `object`'s members; unknown members are ignored. ERR_INVALID when a wanted field stands there twice, has
- * another type, is out of its bounds or, being required, is missing; then `why` holds a sentence that names the field, such as
- * "track_id: must be an integer or a string of 1 to 128 bytes". */
+/* Fills `fields` from `object`'s members; unknown members are ignored. ERR_INVALID when a
+ * wanted field stands there twice, has another type, is out of its bounds or, being required,
+ * is missing; then `why` holds a sentence that names the field, such as "track_id: must be an
+ * integer or a string of 1 to 128 bytes". */
 MUST_CHECK enum err json_read(const cJSON *object, struct json_field *fields, size_t count,
                               char why[JSON_WHY_MAX]);
 
 /* Writers append to a buf. */
 void json_add_text(struct buf *buf, struct str text); /* with quotes; bytes must be UTF-8 */
-/* Shortest text that reads back as the same double (finite); integers without point or exponent up to 2^53. */
+/* Shortest text that reads back as the same double (finite); integers without point or exponent
+ * up to 2^53. */
 void json_add_number(struct buf *buf, double number);
 /* The value of a JSON_ID field in canonical form: 42 or "text". */
 void json_add_id(struct buf *buf, const cJSON *item);

@@ -1,7 +1,8 @@
 /* The log: a line is put together on the stack and leaves in one write.
  *
- * A line is never longer than what a pipe takes whole or not at all, so lines of several processes on one pipe do not mix.
- * Where stderr is full and does not block, lines are lost, counted and told of later: the log never costs the process time. */
+ * A line is never longer than what a pipe takes whole or not at all, so lines of several
+ * processes on one pipe do not mix. Where stderr is full and does not block, lines are lost,
+ * counted and told of later: the log never costs the process time. */
 #include "common/log.h"
 
 #include <errno.h>
@@ -16,7 +17,7 @@
 
 enum {
     LINE_BYTES = 4096,
-    LINE_RESERVE = 32, /* kept for a closing quote, the mark that something was cut, the line's end */
+    LINE_RESERVE = 32, /* for a closing quote, the mark of a cut line, the line's end */
     UNIT_BYTES = 8     /* room for one escaped byte or one character */
 };
 
@@ -69,11 +70,12 @@ static bool is_hidden(uint32_t c)
 {
     return c < 0xa0 || c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
            (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
-           (c >= 0xe000 && c <= 0xf8ff) || (c >= 0xfff0 && c <= 0xfffb) || (c & 0xfffe) == 0xfffe ||
-           (c >= 0xe0000);
+           (c >= 0xe000 && c <= 0xf8ff) || (c >= 0xfff0 && c <= 0xfffb) ||
+           (c & 0xfffe) == 0xfffe || (c >= 0xe0000);
 }
 
-/* The length of the visible character beyond ASCII at the front of `text`; 0 when there is none. */
+/* The length of the visible character beyond ASCII at the front of `text`; 0 when there is
+ * none. */
 static size_t visible(struct str text)
 {
     unsigned char first = (unsigned char)text.at[0];
@@ -112,7 +114,8 @@ static void put_escaped(struct line *line, struct str text)
     }
 }
 
-/* Text that can be told from what surrounds it as it is: visible ASCII without quote, backslash and equals sign. */
+/* Text that can be told from what surrounds it as it is: visible ASCII without quote, backslash
+ * and equals sign. */
 static bool is_bare(struct str text)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -203,7 +206,8 @@ static void put_head(struct line *line, enum log_level level, const char *event)
     }
 }
 
-/* False when stderr does not take it now. What else may be wrong with stderr, nobody can be told. */
+/* False when stderr does not take it now. What else may be wrong with stderr, nobody can be
+ * told. */
 static bool deliver(const struct line *line)
 {
     ssize_t written;

@@ -1,15 +1,25 @@
-/* The log: one line per event on stderr, "TIME LEVEL EVENT key=value ..." or the same as a JSON object.
+/* The log: one line per event on stderr, "TIME LEVEL EVENT key=value ..." or the same as a JSON
+ * object.
  *
- *     log_write(LOG_INFO, "connection closed", LOG_TEXT("reason", "peer lost"), LOG_NUMBER("age_ms", 12));
+ *     log_write(LOG_INFO, "connection closed", LOG_TEXT("reason", "peer lost"));
  *
- * Values are escaped, so that an outsider's bytes can neither forge a line nor break a terminal. Secrets are never given to it. */
+ * Values are escaped, so that an outsider's bytes can neither forge a line nor break a
+ * terminal. Secrets are never given to it. */
 #ifndef SEGUE_COMMON_LOG_H
 #define SEGUE_COMMON_LOG_H
 
 #include "common/str.h"
 
-enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
-enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+enum log_level {
+    LOG_DEBUG,
+    LOG_INFO,
+    LOG_WARN,
+    LOG_ERROR
+};
+enum log_format {
+    LOG_FORMAT_TEXT,
+    LOG_FORMAT_JSON
+};
 
 struct log_field {
     const char *key; /* NULL ends the list */
@@ -17,8 +27,8 @@ struct log_field {
     long long number;
 };
 
-#define LOG_TEXT(key, value) ((struct log_field){(key), str_of(value), 0})
-#define LOG_STR(key, value) ((struct log_field){(key), (value), 0})
+#define LOG_TEXT(key, value)   ((struct log_field){(key), str_of(value), 0})
+#define LOG_STR(key, value)    ((struct log_field){(key), (value), 0})
 #define LOG_NUMBER(key, value) ((struct log_field){(key), {NULL, 0}, (long long)(value)})
 
 void log_setup(enum log_level level, enum log_format format);

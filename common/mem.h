@@ -1,5 +1,5 @@
-/* Memory that is there or the process is not: allocation never returns NULL. A size that an outsider chooses is checked
- * against a limit before it comes here. */
+/* Memory that is there or the process is not: allocation never returns NULL. A size that an
+ * outsider chooses is checked against a limit before it comes here. */
 #ifndef SEGUE_COMMON_MEM_H
 #define SEGUE_COMMON_MEM_H
 

@@ -1,4 +1,5 @@
-/* Why a connection ends: one table gives the word for log and metrics and the close code on the wire. */
+/* Why a connection ends: one table gives the word for log and metrics and the close code on the
+ * wire. */
 #ifndef SEGUE_COMMON_REASON_H
 #define SEGUE_COMMON_REASON_H
 
@@ -28,7 +29,7 @@ enum reason {
 #define X(name, word, code) REASON_##name,
     REASON_TABLE(X)
 #undef X
-        REASON_COUNT
+    REASON_COUNT
 };
 
 const char *reason_word(enum reason reason);

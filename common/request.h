@@ -1,4 +1,5 @@
-/* An HTTP request as everybody behind the parser sees it: borrowed bytes, valid while the request is being answered. */
+/* An HTTP request as everybody behind the parser sees it: borrowed bytes, valid while the
+ * request is being answered. */
 #ifndef SEGUE_COMMON_REQUEST_H
 #define SEGUE_COMMON_REQUEST_H
 
@@ -6,7 +7,9 @@
 #include "common/err.h"
 #include "common/str.h"
 
-enum { REQUEST_HEADERS_MAX = 64 };
+enum {
+    REQUEST_HEADERS_MAX = 64
+};
 
 struct request_header {
     struct str name;
@@ -25,9 +28,11 @@ struct request {
 
 /* The first header of that name (any case); at == NULL when there is none. */
 struct str request_header(const struct request *request, struct str name);
-/* Whether the comma separated header contains the word (any case), over all headers of that name. */
+/* Whether the comma separated header contains the word (any case), over all headers of that
+ * name. */
 bool request_header_has(const struct request *request, struct str name, struct str word);
-/* The raw (still percent-encoded) value of a query parameter; at == NULL when it is not there. */
+/* The raw (still percent-encoded) value of a query parameter; at == NULL when it is not there.
+ */
 struct str request_query(const struct request *request, struct str name);
 /* The value of a cookie, without surrounding quotes; at == NULL when it is not there. */
 struct str request_cookie(const struct request *request, struct str name);

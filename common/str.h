@@ -1,4 +1,5 @@
-/* Borrowed bytes: a pointer and a length that somebody else owns. Never NUL-terminated by contract. */
+/* Borrowed bytes: a pointer and a length that somebody else owns. Never NUL-terminated by
+ * contract. */
 #ifndef SEGUE_COMMON_STR_H
 #define SEGUE_COMMON_STR_H
 
@@ -26,10 +27,11 @@ bool str_equal_nocase(struct str a, struct str b); /* ASCII */
 bool str_starts(struct str s, struct str prefix);
 struct str str_skip(struct str s, size_t count); /* count is cut to the length */
 struct str str_trim(struct str s);               /* blanks and tabs at both ends */
-/* Cuts at the first `mark`: `*head` is what stands before it, `*tail` what stands behind (empty when there is none).
- * Returns whether the mark was there. */
+/* Cuts at the first `mark`: `*head` is what stands before it, `*tail` what stands behind (empty
+ * when there is none). Returns whether the mark was there. */
 bool str_cut(struct str s, char mark, struct str *head, struct str *tail);
-/* Takes the next item of a comma separated list, trimmed; false at the end. Empty items are skipped. */
+/* Takes the next item of a comma separated list, trimmed; false at the end. Empty items are
+ * skipped. */
 bool str_next_item(struct str *list, struct str *item);
 /* Decimal digits only, no sign, at most `max`; false otherwise. */
 bool str_to_u64(struct str s, unsigned long long max, unsigned long long *value);
