@@ -1,4 +1,5 @@
-/* What the operator chose: one table of options gives flags, environment twins, --help and checks. */
+/* What the operator chose: one table of options gives flags, environment twins, --help and
+ * checks. */
 #ifndef SEGUE_GATEWAY_CONFIG_H
 #define SEGUE_GATEWAY_CONFIG_H
 
@@ -7,7 +8,9 @@
 #include "common/log.h"
 #include "common/str.h"
 
-enum { CONFIG_LIST_MAX = 64 };
+enum {
+    CONFIG_LIST_MAX = 64
+};
 
 struct config_list {
     const char *items[CONFIG_LIST_MAX]; /* owned by the config */
@@ -32,7 +35,7 @@ struct config {
     struct config_address admin_listen;
     const char *redis; /* URL; checked by the store, which knows the forms */
     const char *redis_prefix;
-    const char *jwt_secret; /* NULL = none; likewise below */
+    const char *jwt_secret;      /* NULL = none; likewise below */
     struct config_list jwt_keys; /* FILE or kid=FILE */
     const char *jwt_issuer;
     const char *jwt_audience;
@@ -52,8 +55,8 @@ struct config {
     uint64_t ping_interval_ms;
     uint64_t ping_timeout_ms;
     uint64_t drain_s;
-    int log_level;  /* enum log_level */
-    int log_format; /* enum log_format */
+    int log_level;   /* enum log_level */
+    int log_format;  /* enum log_format */
     bool check_only; /* --check-config */
 };
 
@@ -63,7 +66,8 @@ enum config_outcome {
     CONFIG_WRONG /* one line is on stderr: exit 2 */
 };
 
-/* Reads defaults, then the environment, then the flags. Raises the soft limit of open files to the hard one. */
+/* Reads defaults, then the environment, then the flags. Raises the soft limit of open files to
+ * the hard one. */
 struct config *config_create(void);
 enum config_outcome config_load(struct config *config, int argc, char **argv);
 void config_destroy(struct config *config);

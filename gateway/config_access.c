@@ -1,0 +1,143 @@
+/* Who may come: origins of browser pages, and proxies that may speak for others. */
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "gateway/config_value.h"
+
+/* What may stand in scheme, host and port. */
+static bool is_plain(struct str part, const char *also)
+{
+    for (size_t i = 0; i < part.len; i++) {
+        char c = part.at[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+            (c == '\0' || strchr(also, c) == NULL)) {
+            return false;
+        }
+    }
+    return part.len > 0;
+}
+
+bool config_is_origin(struct str item)
+{
+    struct str scheme, rest, host, port;
+    unsigned long long number;
+
+    if (str_equal(item, STR("*")) || str_equal(item, STR("null"))) {
+        return true;
+    }
+    if (!str_cut(item, ':', &scheme, &rest) || !is_plain(scheme, "+-.") ||
+        !str_starts(rest, STR("//"))) {
+        return false;
+    }
+    rest = str_skip(rest, 2);
+    if (rest.len > 0 && rest.at[0] == '[') {
+        if (!str_cut(str_skip(rest, 1), ']', &host, &rest) || !is_plain(host, ":.")) {
+            return false;
+        }
+        return rest.len == 0 ||
+               (rest.at[0] == ':' && str_to_u64(str_skip(rest, 1), UINT16_MAX, &number));
+    }
+    if (str_starts(rest, STR("*."))) {
+        rest = str_skip(rest, 2);
+    }
+    if (str_cut(rest, ':', &host, &port) && !str_to_u64(port, UINT16_MAX, &number)) {
+        return false;
+    }
+    return is_plain(host, "-._");
+}
+
+/* Reads a numeric address as IPv6, IPv4 becoming ::ffff:a.b.c.d. */
+static bool read_address(struct str text, uint8_t bytes[16], bool *is_v4)
+{
+    char copy[INET6_ADDRSTRLEN];
+
+    if (text.len == 0 || text.len >= sizeof(copy) || memchr(text.at, '\0', text.len) != NULL) {
+        return false;
+    }
+    memcpy(copy, text.at, text.len);
+    copy[text.len] = '\0';
+    memset(bytes, 0, 16);
+    *is_v4 = inet_pton(AF_INET, copy, bytes + 12) == 1;
+    if (*is_v4) {
+        bytes[10] = bytes[11] = 0xff;
+        return true;
+    }
+    return inet_pton(AF_INET6, copy, bytes) == 1;
+}
+
+bool config_read_range(struct str item, struct config_range *range)
+{
+    struct str address, bits;
+    unsigned long long count;
+    bool is_v4;
+    bool has_bits = str_cut(item, '/', &address, &bits);
+
+    if (!read_address(address, range->bytes, &is_v4)) {
+        return false;
+    }
+    count = is_v4 ? 32 : 128;
+    if (has_bits && !str_to_u64(bits, count, &count)) {
+        return false;
+    }
+    range->bits = (unsigned)count + (is_v4 ? 96 : 0);
+    return true;
+}
+
+bool config_trusts(const struct config *config, struct str peer)
+{
+    uint8_t bytes[16];
+    bool is_v4;
+    struct str zone;
+
+    str_cut(peer, '%', &peer, &zone);
+    if (!read_address(peer, bytes, &is_v4)) {
+        return false;
+    }
+    is_v4 = is_v4 || memcmp(bytes, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12) == 0;
+    for (size_t i = 0; i < config->trusted_proxy_count; i++) {
+        const struct config_range *range = &config->trusted_proxies[i];
+        unsigned whole = range->bits / 8, rest = range->bits % 8;
+
+        /* ::/0 speaks of IPv6 alone, although IPv4 is held as a part of it. */
+        if (is_v4 && range->bits < 96) {
+            continue;
+        }
+        if (memcmp(bytes, range->bytes, whole) == 0 &&
+            (rest == 0 || (bytes[whole] ^ range->bytes[whole]) >> (8 - rest) == 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether an origin fits an item of --origins. A star stands for one or more labels in front of
+ * the rest. */
+static bool origin_fits(struct str origin, struct str item)
+{
+    struct str before, behind, middle;
+
+    if (str_equal(item, STR("*")) || str_equal_nocase(origin, item)) {
+        return true;
+    }
+    if (!str_cut(item, '*', &before, &behind) || origin.len <= before.len + behind.len) {
+        return false;
+    }
+    middle = str_from(origin.at + before.len, origin.len - before.len - behind.len);
+    return str_equal_nocase(str_from(origin.at, before.len), before) &&
+           str_equal_nocase(str_skip(origin, origin.len - behind.len), behind) &&
+           is_plain(middle, "-._");
+}
+
+bool config_allows_origin(const struct config *config, struct str origin)
+{
+    if (origin.len == 0) {
+        return true;
+    }
+    for (size_t i = 0; i < config->origins.count; i++) {
+        if (origin_fits(origin, str_of(config->origins.items[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
