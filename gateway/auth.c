@@ -1,194 +1,52 @@
 /* Tokens to claims.
  *
- * Who may say what: the header of a token only chooses among the keys that the operator gave, and a key serves only the
- * algorithms of its own kind, so that no token can turn a public key into an HMAC secret or ask for no signature at all. The
- * signature is libjwt's to check; header and claims are read by our own strict reader, so that a duplicate key or a lenient
+ * Who may say what: the header of a token only chooses among the keys that the operator gave,
+ * and a key serves only the algorithms of its own kind, so that no token can turn a public key
+ * into an HMAC secret or ask for no signature at all. The signature is libjwt's to check;
+ * header and claims are read by our own strict reader, so that a duplicate key or a lenient
  * number can't mean two things to two parsers.
  *
- *     token --form--> header --alg, kid--> keys that fit --libjwt--> payload --claims--> user, expiry
+ *     token --cut--> header --alg, kid--> keys that fit --libjwt--> payload --> user, expiry
  *
- * libjwt has no constant-time promise of its own in the releases we build with; Debian patched its HMAC comparison
- * (CVE-2024-25189), so it is not done a second time here. */
+ * libjwt compares HMACs in constant time in the releases that we build with (1.17, and Debian's
+ * 1.10.2 with the fix of CVE-2024-25189), so that is not done here again. */
 #include "gateway/auth.h"
 
-#include <errno.h>
 #include <jwt.h>
 #include <math.h>
-#include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/codec.h"
 #include "common/json.h"
 #include "common/mem.h"
+#include "gateway/auth_keys.h"
 
 enum {
     TOKEN_MAX = 8192,
-    KEY_FILE_MAX = 65536,
-    RSA_BITS_MIN = 2048,
     KEYS_MAX = CONFIG_LIST_MAX + 1 /* with the secret */
-};
-
-enum key_kind { KEY_HMAC, KEY_RSA, KEY_P256, KEY_P384, KEY_P521 };
-
-struct key {
-    enum key_kind kind;
-    char *kid; /* owned; NULL = serves any */
-    unsigned char *bytes; /* owned: the secret, or PEM as libjwt wants it */
-    int len;
 };
 
 struct auth {
     const struct config *config; /* borrowed */
-    struct key keys[KEYS_MAX];
+    struct auth_key keys[KEYS_MAX];
     size_t key_count;
 };
 
 static const struct algorithm {
     const char *name;
     jwt_alg_t alg;
-    enum key_kind kind;
+    enum auth_key_kind kind;
 } algorithms[] = {
-    {"HS256", JWT_ALG_HS256, KEY_HMAC}, {"HS384", JWT_ALG_HS384, KEY_HMAC}, {"HS512", JWT_ALG_HS512, KEY_HMAC},
-    {"RS256", JWT_ALG_RS256, KEY_RSA},  {"RS384", JWT_ALG_RS384, KEY_RSA},  {"RS512", JWT_ALG_RS512, KEY_RSA},
-    {"ES256", JWT_ALG_ES256, KEY_P256}, {"ES384", JWT_ALG_ES384, KEY_P384}, {"ES512", JWT_ALG_ES512, KEY_P521},
+    {"HS256", JWT_ALG_HS256, KEY_HMAC}, {"HS384", JWT_ALG_HS384, KEY_HMAC},
+    {"HS512", JWT_ALG_HS512, KEY_HMAC}, {"RS256", JWT_ALG_RS256, KEY_RSA},
+    {"RS384", JWT_ALG_RS384, KEY_RSA},  {"RS512", JWT_ALG_RS512, KEY_RSA},
+    {"ES256", JWT_ALG_ES256, KEY_P256}, {"ES384", JWT_ALG_ES384, KEY_P384},
+    {"ES512", JWT_ALG_ES512, KEY_P521},
 };
 
-/* ---- Keys ---- */
-
-static bool curve_of(const EVP_PKEY *pkey, enum key_kind *kind)
-{
-    char group[64];
-
-    if (EVP_PKEY_get_group_name(pkey, group, sizeof(group), NULL) != 1) {
-        return false;
-    }
-    if (strcmp(group, "prime256v1") == 0 || strcmp(group, "P-256") == 0) {
-        *kind = KEY_P256;
-    } else if (strcmp(group, "secp384r1") == 0 || strcmp(group, "P-384") == 0) {
-        *kind = KEY_P384;
-    } else if (strcmp(group, "secp521r1") == 0 || strcmp(group, "P-521") == 0) {
-        *kind = KEY_P521;
-    } else {
-        return false;
-    }
-    return true;
-}
-
-/* What the key is good for; a sentence's end when it is good for nothing. */
-static const char *judge_key(const EVP_PKEY *pkey, enum key_kind *kind)
-{
-    switch (EVP_PKEY_get_base_id(pkey)) {
-    case EVP_PKEY_RSA:
-        *kind = KEY_RSA;
-        return EVP_PKEY_get_bits(pkey) < RSA_BITS_MIN ? "the RSA key has less than 2048 bits" : NULL;
-    case EVP_PKEY_EC:
-        return curve_of(pkey, kind) ? NULL : "the curve is not P-256, P-384 or P-521";
-    default:
-        return "the key is neither RSA nor EC";
-    }
-}
-
-/* Never asks at the terminal. */
-static int no_passphrase(char *to, int size, int writing, void *data)
-{
-    (void)to;
-    (void)size;
-    (void)writing;
-    (void)data;
-    return -1;
-}
-
-/* A public key, or that of a certificate; NULL when the text is neither. */
-static EVP_PKEY *parse_key(const char *text, int len)
-{
-    EVP_PKEY *pkey = NULL;
-    X509 *certificate = NULL;
-    BIO *bio = BIO_new_mem_buf(text, len);
-
-    if (bio == NULL) {
-        return NULL;
-    }
-    pkey = PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, NULL);
-    if (pkey == NULL) {
-        (void)BIO_reset(bio);
-        certificate = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
-        pkey = certificate != NULL ? X509_get_pubkey(certificate) : NULL;
-    }
-    X509_free(certificate);
-    BIO_free(bio);
-    ERR_clear_error();
-    return pkey;
-}
-
-static const char *read_file(const char *path, struct buf *to)
-{
-    FILE *file = fopen(path, "re");
-    char *at;
-    bool failed;
-
-    if (file == NULL) {
-        return strerror(errno);
-    }
-    at = buf_reserve(to, KEY_FILE_MAX + 1);
-    to->len += fread(at, 1, KEY_FILE_MAX + 1, file);
-    failed = ferror(file) != 0;
-    fclose(file);
-    return failed ? "it can't be read" : to->len > KEY_FILE_MAX ? "it is too large for a key" : NULL;
-}
-
-/* Keeps the key as the PEM text that libjwt reads. */
-static bool keep_key(struct key *key, EVP_PKEY *pkey)
-{
-    BIO *bio = BIO_new(BIO_s_mem());
-    char *text;
-    long len;
-    bool kept = bio != NULL && PEM_write_bio_PUBKEY(bio, pkey) == 1;
-
-    if (kept) {
-        len = BIO_get_mem_data(bio, &text);
-        key->bytes = (unsigned char *)mem_copy(text, (size_t)len);
-        key->len = (int)len;
-    }
-    BIO_free(bio);
-    return kept;
-}
-
-/* `item` is FILE or KID=FILE. What stands before an equals sign is a kid unless it has a slash: then it is part of a path. */
-static bool add_key(struct auth *auth, const char *item, char *why, size_t room)
-{
-    struct key *key = &auth->keys[auth->key_count++];
-    struct buf text = {0};
-    const char *path = item, *problem, *equals = strchr(item, '=');
-    EVP_PKEY *pkey = NULL;
-
-    if (equals != NULL && memchr(item, '/', (size_t)(equals - item)) == NULL) {
-        path = equals + 1;
-        key->kid = mem_copy(item, (size_t)(equals - item));
-    }
-    if ((key->kid != NULL && key->kid[0] == '\0') || path[0] == '\0') {
-        snprintf(why, room, "%s: must be FILE or KID=FILE", item);
-        return false;
-    }
-    problem = read_file(path, &text);
-    if (problem == NULL) {
-        pkey = parse_key(text.at, (int)text.len);
-        problem = pkey == NULL ? "there is no PEM public key in it" : judge_key(pkey, &key->kind);
-    }
-    if (problem == NULL && !keep_key(key, pkey)) {
-        problem = "the key can't be used";
-    }
-    if (problem != NULL) {
-        snprintf(why, room, "%s: %s", path, problem);
-    }
-    EVP_PKEY_free(pkey);
-    buf_finish(&text);
-    return problem == NULL;
-}
+/* ---- Life ---- */
 
 struct auth *auth_create(const struct config *config, char *why, size_t room)
 {
@@ -196,14 +54,11 @@ struct auth *auth_create(const struct config *config, char *why, size_t room)
 
     auth->config = config;
     if (config->jwt_secret != NULL) {
-        struct key *key = &auth->keys[auth->key_count++];
-
-        key->kind = KEY_HMAC;
-        key->len = (int)strlen(config->jwt_secret);
-        key->bytes = (unsigned char *)mem_copy(config->jwt_secret, (size_t)key->len);
+        auth_key_secret(&auth->keys[auth->key_count++], config->jwt_secret);
     }
     for (size_t i = 0; i < config->jwt_keys.count; i++) {
-        if (!add_key(auth, config->jwt_keys.items[i], why, room)) {
+        if (!auth_key_file(&auth->keys[auth->key_count++], config->jwt_keys.items[i], why,
+                           room)) {
             auth_destroy(auth);
             return NULL;
         }
@@ -217,11 +72,7 @@ void auth_destroy(struct auth *auth)
         return;
     }
     for (size_t i = 0; i < auth->key_count; i++) {
-        if (auth->keys[i].bytes != NULL) {
-            explicit_bzero(auth->keys[i].bytes, (size_t)auth->keys[i].len);
-        }
-        mem_free(auth->keys[i].bytes);
-        mem_free(auth->keys[i].kid);
+        auth_key_finish(&auth->keys[i]);
     }
     mem_free(auth);
 }
@@ -261,7 +112,8 @@ static bool find_subprotocol(const struct request *request, struct str *token)
     return found;
 }
 
-static bool find_cookie(const struct auth *auth, const struct request *request, struct str *token)
+static bool find_cookie(const struct auth *auth, const struct request *request,
+                        struct str *token)
 {
     const struct config_list *names = &auth->config->token_cookies;
 
@@ -274,7 +126,8 @@ static bool find_cookie(const struct auth *auth, const struct request *request, 
     return false;
 }
 
-static bool find_header(const struct auth *auth, const struct request *request, struct str *token)
+static bool find_header(const struct auth *auth, const struct request *request,
+                        struct str *token)
 {
     const struct config_list *names = &auth->config->token_headers;
 
@@ -288,7 +141,8 @@ static bool find_header(const struct auth *auth, const struct request *request, 
     return false;
 }
 
-bool auth_find(const struct auth *auth, const struct request *request, struct buf *token, bool *subprotocol)
+bool auth_find(const struct auth *auth, const struct request *request, struct buf *token,
+               bool *subprotocol)
 {
     struct str found, offered, query = request_query(request, STR("token"));
 
@@ -332,13 +186,16 @@ static bool cut_token(struct str token, struct parts *parts)
     for (size_t i = 0; i < token.len; i++) {
         char c = token.at[i];
 
-        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && c != '-' && c != '_' && c != '.') {
+        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+            c != '-' && c != '_' && c != '.') {
             return false;
         }
     }
-    return str_cut(token, '.', &parts->header, &rest) && str_cut(rest, '.', &parts->payload, &parts->signature) &&
-           parts->header.len > 0 && parts->payload.len > 0 &&
-           (parts->signature.len == 0 || memchr(parts->signature.at, '.', parts->signature.len) == NULL);
+    return str_cut(token, '.', &parts->header, &rest) &&
+           str_cut(rest, '.', &parts->payload, &parts->signature) && parts->header.len > 0 &&
+           parts->payload.len > 0 &&
+           (parts->signature.len == 0 ||
+            memchr(parts->signature.at, '.', parts->signature.len) == NULL);
 }
 
 /* A part as JSON object; NULL when it isn't one. */
@@ -360,10 +217,12 @@ static cJSON *read_part(struct str part)
 }
 
 /* Whether the signature fits the key, by the algorithm that the header names. */
-static bool signature_fits(const struct key *key, const char *token, const struct algorithm *algorithm)
+static bool signature_fits(const struct auth_key *key, const char *token,
+                           const struct algorithm *algorithm)
 {
     jwt_t *jwt = NULL;
-    bool fits = jwt_decode(&jwt, token, key->bytes, key->len) == 0 && jwt_get_alg(jwt) == algorithm->alg;
+    bool fits = jwt_decode(&jwt, token, key->bytes, key->len) == 0 &&
+                jwt_get_alg(jwt) == algorithm->alg;
 
     jwt_free(jwt);
     ERR_clear_error();
@@ -371,15 +230,16 @@ static bool signature_fits(const struct key *key, const char *token, const struc
 }
 
 /* Tries the keys that serve the algorithm and the kid. NULL when one fits. */
-static const char *check_keys(const struct auth *auth, const char *token, const struct algorithm *algorithm,
-                              const struct json_field *kid)
+static const char *check_keys(const struct auth *auth, const char *token,
+                              const struct algorithm *algorithm, const struct json_field *kid)
 {
     const char *why = "no key is known for this token";
 
     for (size_t i = 0; i < auth->key_count; i++) {
-        const struct key *key = &auth->keys[i];
+        const struct auth_key *key = &auth->keys[i];
 
-        if (key->kind != algorithm->kind || (kid->there && key->kid != NULL && !str_equal(kid->text, str_of(key->kid)))) {
+        if (key->kind != algorithm->kind ||
+            (kid->there && key->kid != NULL && !str_equal(kid->text, str_of(key->kid)))) {
             continue;
         }
         if (signature_fits(key, token, algorithm)) {
@@ -392,7 +252,13 @@ static const char *check_keys(const struct auth *auth, const char *token, const 
 
 static const char *check_signature(const struct auth *auth, struct str token, struct str header)
 {
-    enum { ALG, KID, TYP, CRIT, COUNT };
+    enum {
+        ALG,
+        KID,
+        TYP,
+        CRIT,
+        COUNT
+    };
     struct json_field fields[COUNT] = {
         [ALG] = {.name = "alg", .kind = JSON_TEXT, .required = true},
         [KID] = {.name = "kid", .kind = JSON_TEXT},
@@ -403,7 +269,8 @@ static const char *check_signature(const struct auth *auth, struct str token, st
     const char *why = "the token's header is not valid";
     cJSON *json = read_part(header);
 
-    if (json == NULL || json_read(json, fields, COUNT, ignored) != ERR_OK || fields[CRIT].there ||
+    if (json == NULL || json_read(json, fields, COUNT, ignored) != ERR_OK ||
+        fields[CRIT].there ||
         (fields[TYP].there && !str_equal_nocase(fields[TYP].text, STR("JWT")))) {
         goto out;
     }
@@ -454,7 +321,8 @@ static bool audience_fits(const cJSON *item, const char *wanted)
 static bool read_user(const struct json_field *field, struct claims *claims)
 {
     if (cJSON_IsNumber(field->item)) {
-        claims->user_len = (size_t)snprintf(claims->user, sizeof(claims->user), "%lld", (long long)field->item->valuedouble);
+        claims->user_len = (size_t)snprintf(claims->user, sizeof(claims->user), "%lld",
+                                            (long long)field->item->valuedouble);
         return true;
     }
     for (size_t i = 0; i < field->text.len; i++) {
@@ -470,15 +338,18 @@ static bool read_user(const struct json_field *field, struct claims *claims)
 
 static const char *check_user(const struct auth *auth, const cJSON *json, struct claims *claims)
 {
-    const char *const own[] = {auth->config->jwt_user_claim}, *const usual[] = {"sub", "userId"};
+    const char *const own[] = {auth->config->jwt_user_claim}, *const usual[] = {"sub",
+                                                                                "userId"};
     const char *const *names = own[0] != NULL ? own : usual;
     size_t count = own[0] != NULL ? 1 : 2;
     char ignored[JSON_WHY_MAX];
 
     for (size_t i = 0; i < count; i++) {
-        struct json_field field = {.name = names[i], .kind = JSON_ID, .min = 1, .max = AUTH_USER_MAX};
+        struct json_field field = {
+            .name = names[i], .kind = JSON_ID, .min = 1, .max = AUTH_USER_MAX};
 
-        if (json_read(json, &field, 1, ignored) != ERR_OK || (field.there && !read_user(&field, claims))) {
+        if (json_read(json, &field, 1, ignored) != ERR_OK ||
+            (field.there && !read_user(&field, claims))) {
             return "the token's user is not valid";
         }
         if (field.there) {
@@ -488,9 +359,16 @@ static const char *check_user(const struct auth *auth, const cJSON *json, struct
     return "the token names no user";
 }
 
-static const char *check_claims(const struct auth *auth, const cJSON *json, int64_t now_ms, struct claims *claims)
+static const char *check_claims(const struct auth *auth, const cJSON *json, int64_t now_ms,
+                                struct claims *claims)
 {
-    enum { EXP, NBF, ISS, AUD, COUNT };
+    enum {
+        EXP,
+        NBF,
+        ISS,
+        AUD,
+        COUNT
+    };
     struct json_field fields[COUNT] = {
         [EXP] = {.name = "exp", .kind = JSON_NUMBER},
         [NBF] = {.name = "nbf", .kind = JSON_NUMBER},
@@ -511,16 +389,19 @@ static const char *check_claims(const struct auth *auth, const cJSON *json, int6
         return "the token is not valid yet";
     }
     if (config->jwt_issuer != NULL &&
-        (!cJSON_IsString(fields[ISS].item) || strcmp(fields[ISS].item->valuestring, config->jwt_issuer) != 0)) {
+        (!cJSON_IsString(fields[ISS].item) ||
+         strcmp(fields[ISS].item->valuestring, config->jwt_issuer) != 0)) {
         return "the token's issuer is another";
     }
-    if (config->jwt_audience != NULL && !audience_fits(fields[AUD].item, config->jwt_audience)) {
+    if (config->jwt_audience != NULL &&
+        !audience_fits(fields[AUD].item, config->jwt_audience)) {
         return "the token is for another audience";
     }
     return check_user(auth, json, claims);
 }
 
-enum err auth_verify(const struct auth *auth, struct str token, int64_t now_ms, struct claims *claims, const char **why)
+enum err auth_verify(const struct auth *auth, struct str token, int64_t now_ms,
+                     struct claims *claims, const char **why)
 {
     struct parts parts;
     cJSON *json;
@@ -535,7 +416,8 @@ enum err auth_verify(const struct auth *auth, struct str token, int64_t now_ms, 
         *why = check_signature(auth, token, parts.header);
         if (*why == NULL) {
             json = read_part(parts.payload);
-            *why = json == NULL ? "the token's claims are not valid" : check_claims(auth, json, now_ms, claims);
+            *why = json == NULL ? "the token's claims are not valid"
+                                : check_claims(auth, json, now_ms, claims);
             cJSON_Delete(json);
         }
     }

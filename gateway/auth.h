@@ -1,4 +1,5 @@
-/* Tokens to claims: finds the token in a request, verifies it with libjwt, reads who the user is. */
+/* Tokens to claims: finds the token in a request, verifies it with libjwt, reads who the user
+ * is. */
 #ifndef SEGUE_GATEWAY_AUTH_H
 #define SEGUE_GATEWAY_AUTH_H
 
@@ -8,7 +9,9 @@
 #include "common/request.h"
 #include "gateway/config.h"
 
-enum { AUTH_USER_MAX = 128 };
+enum {
+    AUTH_USER_MAX = 128
+};
 
 struct claims {
     char user[AUTH_USER_MAX + 1];
@@ -22,14 +25,17 @@ struct auth;
 struct auth *auth_create(const struct config *config, char *why, size_t room);
 void auth_destroy(struct auth *auth);
 
-/* Looks in all the places of contracts 2, in their order; the first place that holds one counts. The token is added to `token`
- * (percent-decoded when it came in the query); false when there is none. A place that is there but empty holds an (empty, bad)
- * token. `*subprotocol` tells whether the client offered the subprotocol "bearer": browsers fail unless the server selects it,
- * wherever the token was found. */
-bool auth_find(const struct auth *auth, const struct request *request, struct buf *token, bool *subprotocol);
+/* Looks in all the places of contracts 2, in their order; the first place that holds one
+ * counts. The token is added to `token` (percent-decoded when it came in the query); false when
+ * there is none. A place that is there but empty holds an (empty, bad) token. `*subprotocol`
+ * tells whether the client offered the subprotocol "bearer": browsers fail unless the server
+ * selects it, wherever the token was found. */
+bool auth_find(const struct auth *auth, const struct request *request, struct buf *token,
+               bool *subprotocol);
 
-/* ERR_UNAUTHORIZED with `*why` set (a literal, fit for the client) when the token does not hold at `now_ms`. */
-MUST_CHECK enum err auth_verify(const struct auth *auth, struct str token, int64_t now_ms, struct claims *claims,
-                                const char **why);
+/* ERR_UNAUTHORIZED with `*why` set (a literal, fit for the client) when the token does not hold
+ * at `now_ms`. */
+MUST_CHECK enum err auth_verify(const struct auth *auth, struct str token, int64_t now_ms,
+                                struct claims *claims, const char **why);
 
 #endif
