@@ -1,8 +1,8 @@
 /* Counters, gauges and histograms of one process, as Prometheus text (version 0.0.4).
  *
- * The numbers lie in struct metrics, where whoever causes an event counts it; here is only how they are printed. Label values
- * are names from our own tables, so nothing needs escaping. What the system knows about the process is read from /proc when
- * somebody asks. */
+ * The numbers lie in struct metrics, where whoever causes an event counts it; here is only how
+ * they are printed. Label values are names from our own tables, so nothing needs escaping. What
+ * the system knows about the process is read from /proc when somebody asks. */
 #include "gateway/metrics.h"
 
 #include <dirent.h>
@@ -17,17 +17,19 @@
 #define SEGUE_VERSION "0.0.0-dev"
 #endif
 
-enum { US_PER_S = 1000000 };
+enum {
+    US_PER_S = 1000000
+};
 
 /* Upper bounds in microseconds, and as `le` prints them. */
 static const struct {
     uint64_t us;
     const char *seconds;
 } bounds[METRICS_BUCKETS] = {
-    {50, "0.00005"}, {100, "0.0001"},  {250, "0.00025"},  {500, "0.0005"},
-    {1000, "0.001"}, {2500, "0.0025"}, {5000, "0.005"},   {10000, "0.01"},
-    {25000, "0.025"}, {50000, "0.05"},  {100000, "0.1"},   {250000, "0.25"},
-    {500000, "0.5"}, {1000000, "1"},   {2500000, "2.5"},  {5000000, "5"},
+    {50, "0.00005"},  {100, "0.0001"},  {250, "0.00025"}, {500, "0.0005"},
+    {1000, "0.001"},  {2500, "0.0025"}, {5000, "0.005"},  {10000, "0.01"},
+    {25000, "0.025"}, {50000, "0.05"},  {100000, "0.1"},  {250000, "0.25"},
+    {500000, "0.5"},  {1000000, "1"},   {2500000, "2.5"}, {5000000, "5"},
 };
 
 #define X(name, text) text,
@@ -56,16 +58,19 @@ static void begin(struct buf *to, const char *name, const char *type, const char
 
 static void add_seconds(struct buf *to, uint64_t us)
 {
-    buf_addf(to, "%llu.%06llu\n", (unsigned long long)(us / US_PER_S), (unsigned long long)(us % US_PER_S));
+    buf_addf(to, "%llu.%06llu\n", (unsigned long long)(us / US_PER_S),
+             (unsigned long long)(us % US_PER_S));
 }
 
-static void print_number(struct buf *to, const char *name, const char *type, const char *help, uint64_t value)
+static void print_number(struct buf *to, const char *name, const char *type, const char *help,
+                         uint64_t value)
 {
     begin(to, name, type, help);
     buf_addf(to, "%s %llu\n", name, (unsigned long long)value);
 }
 
-static void print_seconds(struct buf *to, const char *name, const char *type, const char *help, uint64_t us)
+static void print_seconds(struct buf *to, const char *name, const char *type, const char *help,
+                          uint64_t us)
 {
     begin(to, name, type, help);
     buf_addf(to, "%s ", name);
@@ -73,18 +78,21 @@ static void print_seconds(struct buf *to, const char *name, const char *type, co
 }
 
 /* One row per name. Rows that are still 0 are left out from `always` on. */
-static void print_row(struct buf *to, const char *name, const char *label, const char *help, const char *const *names,
-                      const uint64_t *values, size_t count, size_t always)
+static void print_row(struct buf *to, const char *name, const char *label, const char *help,
+                      const char *const *names, const uint64_t *values, size_t count,
+                      size_t always)
 {
     begin(to, name, "counter", help);
     for (size_t i = 0; i < count; i++) {
         if (i < always || values[i] != 0) {
-            buf_addf(to, "%s{%s=\"%s\"} %llu\n", name, label, names[i], (unsigned long long)values[i]);
+            buf_addf(to, "%s{%s=\"%s\"} %llu\n", name, label, names[i],
+                     (unsigned long long)values[i]);
         }
     }
 }
 
-static void print_histogram(struct buf *to, const char *name, const char *help, const struct metrics_histogram *histogram)
+static void print_histogram(struct buf *to, const char *name, const char *help,
+                            const struct metrics_histogram *histogram)
 {
     unsigned long long total = 0;
 
@@ -107,7 +115,8 @@ static void print_connections(const struct metrics *metrics, struct buf *to)
             bool main_row = p == METRICS_PROTOCOL_PLAYER && t == METRICS_TRANSPORT_WEBSOCKET;
 
             if (main_row || metrics->connections[p][t] != 0) {
-                buf_addf(to, "segue_connections{protocol=\"%s\",transport=\"%s\"} %llu\n", protocols[p], transports[t],
+                buf_addf(to, "segue_connections{protocol=\"%s\",transport=\"%s\"} %llu\n",
+                         protocols[p], transports[t],
                          (unsigned long long)metrics->connections[p][t]);
             }
         }
@@ -116,11 +125,13 @@ static void print_connections(const struct metrics *metrics, struct buf *to)
 
 static void print_transitions(const struct metrics *metrics, struct buf *to)
 {
-    begin(to, "segue_transitions_total", "counter", "Scripts that Redis ran for this process, by what came of them.");
+    begin(to, "segue_transitions_total", "counter",
+          "Scripts that Redis ran for this process, by what came of them.");
     for (size_t s = 0; s < METRICS_SCRIPTS_MAX && metrics->script_names[s] != NULL; s++) {
         for (size_t o = 0; o < METRICS_OUTCOMES_MAX && metrics->outcome_names[o] != NULL; o++) {
-            buf_addf(to, "segue_transitions_total{script=\"%s\",outcome=\"%s\"} %llu\n", metrics->script_names[s],
-                     metrics->outcome_names[o], (unsigned long long)metrics->transitions[s][o]);
+            buf_addf(to, "segue_transitions_total{script=\"%s\",outcome=\"%s\"} %llu\n",
+                     metrics->script_names[s], metrics->outcome_names[o],
+                     (unsigned long long)metrics->transitions[s][o]);
         }
     }
 }
@@ -199,12 +210,16 @@ static uint64_t read_start(void)
     line[len] = '\0';
     behind = strrchr(line, ')'); /* the name in front of it may hold anything */
     if (behind == NULL ||
-        sscanf(behind + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &ticks) != 1) {
+        sscanf(
+            behind + 1,
+            " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+            &ticks) != 1) {
         return 0;
     }
     clock_gettime(CLOCK_REALTIME, &now);
     clock_gettime(CLOCK_BOOTTIME, &up);
-    return (uint64_t)(now.tv_sec - up.tv_sec) * US_PER_S + (uint64_t)((now.tv_nsec - up.tv_nsec) / 1000) +
+    return (uint64_t)(now.tv_sec - up.tv_sec) * US_PER_S +
+           (uint64_t)((now.tv_nsec - up.tv_nsec) / 1000) +
            ticks * US_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
@@ -215,11 +230,15 @@ static void print_process(struct buf *to)
     if (started == 0) {
         started = read_start();
     }
-    print_number(to, "process_resident_memory_bytes", "gauge", "Memory that is in RAM.", resident_bytes());
-    print_seconds(to, "process_cpu_seconds_total", "counter", "User and system time.", cpu_us());
+    print_number(to, "process_resident_memory_bytes", "gauge", "Memory that is in RAM.",
+                 resident_bytes());
+    print_seconds(to, "process_cpu_seconds_total", "counter", "User and system time.",
+                  cpu_us());
     print_number(to, "process_open_fds", "gauge", "Open files and sockets.", open_files());
-    print_number(to, "process_max_fds", "gauge", "Limit of open files and sockets.", files_limit());
-    print_seconds(to, "process_start_time_seconds", "gauge", "When the process was started, since 1970.", started);
+    print_number(to, "process_max_fds", "gauge", "Limit of open files and sockets.",
+                 files_limit());
+    print_seconds(to, "process_start_time_seconds", "gauge",
+                  "When the process was started, since 1970.", started);
 }
 
 /* ---- All ---- */
@@ -227,22 +246,32 @@ static void print_process(struct buf *to)
 void metrics_print(const struct metrics *metrics, struct buf *to)
 {
     print_connections(metrics, to);
-    print_row(to, "segue_messages_received_total", "protocol", "Messages from clients.", protocols, metrics->messages_received,
-              METRICS_PROTOCOL_COUNT, METRICS_PROTOCOL_PLAYER + 1);
-    print_row(to, "segue_messages_sent_total", "protocol", "Messages to clients.", protocols, metrics->messages_sent,
-              METRICS_PROTOCOL_COUNT, METRICS_PROTOCOL_PLAYER + 1);
-    print_number(to, "segue_bytes_received_total", "counter", "Bytes read from clients.", metrics->bytes_received);
-    print_number(to, "segue_bytes_sent_total", "counter", "Bytes written to clients.", metrics->bytes_sent);
+    print_row(to, "segue_messages_received_total", "protocol", "Messages from clients.",
+              protocols, metrics->messages_received, METRICS_PROTOCOL_COUNT,
+              METRICS_PROTOCOL_PLAYER + 1);
+    print_row(to, "segue_messages_sent_total", "protocol", "Messages to clients.", protocols,
+              metrics->messages_sent, METRICS_PROTOCOL_COUNT, METRICS_PROTOCOL_PLAYER + 1);
+    print_number(to, "segue_bytes_received_total", "counter", "Bytes read from clients.",
+                 metrics->bytes_received);
+    print_number(to, "segue_bytes_sent_total", "counter", "Bytes written to clients.",
+                 metrics->bytes_sent);
     print_transitions(metrics, to);
-    print_number(to, "segue_redis_up", "gauge", "1 when Redis is there for commands and subscriptions.", metrics->redis_up);
-    print_histogram(to, "segue_redis_latency_seconds", "From a command to its reply.", &metrics->redis_latency);
-    print_histogram(to, "segue_delivery_latency_seconds", "From publication in Redis to the write to a client.",
+    print_number(to, "segue_redis_up", "gauge",
+                 "1 when Redis is there for commands and subscriptions.", metrics->redis_up);
+    print_histogram(to, "segue_redis_latency_seconds", "From a command to its reply.",
+                    &metrics->redis_latency);
+    print_histogram(to, "segue_delivery_latency_seconds",
+                    "From publication in Redis to the write to a client.",
                     &metrics->delivery_latency);
-    print_seconds(to, "segue_loop_lag_seconds", "gauge", "How late the newest timer was.", metrics->loop_lag_us);
-    print_number(to, "segue_slow_consumers_total", "counter", "Connections whose queue was full.", metrics->slow_consumers);
-    print_row(to, "segue_rejected_total", "reason", "Requests, connections and messages that were refused.", rejections,
+    print_seconds(to, "segue_loop_lag_seconds", "gauge", "How late the newest timer was.",
+                  metrics->loop_lag_us);
+    print_number(to, "segue_slow_consumers_total", "counter",
+                 "Connections whose queue was full.", metrics->slow_consumers);
+    print_row(to, "segue_rejected_total", "reason",
+              "Requests, connections and messages that were refused.", rejections,
               metrics->rejected, METRICS_REJECTION_COUNT, METRICS_REJECTION_COUNT);
-    print_number(to, "segue_channels", "gauge", "Channels that this process listens to.", metrics->channels);
+    print_number(to, "segue_channels", "gauge", "Channels that this process listens to.",
+                 metrics->channels);
     print_process(to);
     begin(to, "segue_build_info", "gauge", "The version, as label.");
     buf_add_text(to, "segue_build_info{version=\"" SEGUE_VERSION "\"} 1\n");

@@ -35,22 +35,26 @@ enum metrics_protocol {
 #define X(name, text) METRICS_PROTOCOL_##name,
     METRICS_PROTOCOLS(X)
 #undef X
-        METRICS_PROTOCOL_COUNT
+    METRICS_PROTOCOL_COUNT
 };
 enum metrics_transport {
 #define X(name, text) METRICS_TRANSPORT_##name,
     METRICS_TRANSPORTS(X)
 #undef X
-        METRICS_TRANSPORT_COUNT
+    METRICS_TRANSPORT_COUNT
 };
 enum metrics_rejection {
 #define X(name, text) METRICS_REJECTION_##name,
     METRICS_REJECTIONS(X)
 #undef X
-        METRICS_REJECTION_COUNT
+    METRICS_REJECTION_COUNT
 };
 
-enum { METRICS_BUCKETS = 16, METRICS_SCRIPTS_MAX = 64, METRICS_OUTCOMES_MAX = 8 };
+enum {
+    METRICS_BUCKETS = 16,
+    METRICS_SCRIPTS_MAX = 64,
+    METRICS_OUTCOMES_MAX = 8
+};
 
 struct metrics_histogram {
     uint64_t counts[METRICS_BUCKETS + 1]; /* last: above all bounds */
@@ -72,14 +76,16 @@ struct metrics {
     uint64_t loop_lag_us; /* the newest measurement */
     struct metrics_histogram redis_latency;
     struct metrics_histogram delivery_latency;
-    /* Names of the rows and columns of `transitions`, given by main from the generated script table. */
+    /* Names of the rows and columns of `transitions`, given by main from the generated script
+     * table. */
     const char *script_names[METRICS_SCRIPTS_MAX];
     const char *outcome_names[METRICS_OUTCOMES_MAX];
 };
 
 void metrics_observe(struct metrics_histogram *histogram, uint64_t us);
-/* All of contracts 9 that this process knows, with # HELP and # TYPE. Every row that can move today is printed from the
- * start; protocols and transports other than the player's WebSocket only while they are not 0. */
+/* All of contracts 9 that this process knows, with # HELP and # TYPE. Every row that can move
+ * today is printed from the start; protocols and transports other than the player's WebSocket
+ * only while they are not 0. */
 void metrics_print(const struct metrics *metrics, struct buf *to);
 
 #endif
