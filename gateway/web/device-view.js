@@ -1,0 +1,252 @@
+// DeviceView: one device on the page. draw() shows what changed, tick() moves the position.
+//
+// Everything from the server is set as text, never as markup.
+
+import { findTrack, PLAYLIST, TRACKS, waveOf } from "./tracks.js";
+
+const BARS = 72; // the width of the drawing in player.html
+const SEEK_SETTLES_MS = 120;
+const KEY_STEPS = { ArrowLeft: -5, ArrowDown: -5, ArrowRight: 5, ArrowUp: 5, PageDown: -30, PageUp: 30 };
+
+const STATUS_WORDS = {
+    closed: "Unplugged",
+    connecting: "Connecting",
+    online: "Online",
+    waiting: "Reconnecting",
+    expired: "Token expired",
+    refused: "Refused",
+    stopped: "Disconnected",
+};
+
+export function clockFace(seconds) {
+    const whole = Math.floor(seconds);
+    return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+function setText(node, text) {
+    if (node.textContent !== text) {
+        node.textContent = text;
+    }
+}
+
+export class DeviceView {
+    #device;
+    #parts = {};
+    #shownTrack = undefined;
+    #logged = undefined;
+    #seekTimer = 0;
+    #seeking = false;
+
+    constructor(device, { onRemove }) {
+        this.#device = device;
+        this.root = document.getElementById("device").content.cloneNode(true).firstElementChild;
+        for (const node of this.root.querySelectorAll("[data-part]")) {
+            this.#parts[node.dataset.part] = node;
+        }
+        const { icon, name, remove, "queue-fold": queueFold } = this.#parts;
+        this.root.setAttribute("aria-label", device.name);
+        icon.setAttribute("href", `#icon-${device.kind}`);
+        name.textContent = device.name;
+        queueFold.open = matchMedia("(min-width: 60rem)").matches;
+        this.#label(remove, `Remove ${device.name}`);
+        this.#buildQueue();
+        this.#bindControls(onRemove);
+        this.draw();
+    }
+
+    #label(button, text) {
+        button.setAttribute("aria-label", text);
+        button.title = text;
+    }
+
+    #buildQueue() {
+        const row = document.getElementById("queue-row");
+        for (const track of TRACKS) {
+            const item = row.content.cloneNode(true).firstElementChild;
+            item.dataset.track = track.id;
+            item.querySelector("img").src = `/covers.svg#${track.cover}`;
+            item.querySelector(".row-title").textContent = track.title;
+            item.querySelector(".row-artist").textContent = track.artist;
+            item.querySelector(".row-length").textContent = clockFace(track.seconds);
+            item.querySelector("button").addEventListener("click", () => this.#device.start(track));
+            this.#parts.queue.append(item);
+        }
+    }
+
+    #bindControls(onRemove) {
+        const { toggle, next, previous, plug, remove, seek, "wire-fold": wireFold } = this.#parts;
+        const device = this.#device;
+        toggle.addEventListener("click", () => device.toggle());
+        next.addEventListener("click", () => device.next());
+        previous.addEventListener("click", () => device.previous());
+        remove.addEventListener("click", onRemove);
+        plug.addEventListener("click", () => (this.#resting ? device.open() : device.close()));
+        wireFold.addEventListener("toggle", () => this.#drawWire());
+        seek.addEventListener("input", () => this.#seekSoon());
+        seek.addEventListener("change", () => this.#seekSoon());
+        seek.addEventListener("keydown", (event) => this.#seekByKey(event));
+    }
+
+    // Not connected, and not about to be.
+    get #resting() {
+        return !["connecting", "online", "waiting"].includes(this.#device.link.status);
+    }
+
+    // While a finger or a key is moving the position, the position is theirs; it is sent when it rests.
+    #seekSoon() {
+        clearTimeout(this.#seekTimer);
+        this.#seeking = true;
+        this.#seekTimer = setTimeout(() => {
+            this.#seeking = false;
+            this.#device.seek(Number(this.#parts.seek.value));
+        }, SEEK_SETTLES_MS);
+    }
+
+    #seekByKey(event) {
+        const step = KEY_STEPS[event.key];
+        if (step !== undefined && !event.altKey && !event.ctrlKey && !event.metaKey) {
+            event.preventDefault();
+            this.#parts.seek.value = Number(this.#parts.seek.value) + step;
+            this.#seekSoon();
+        }
+    }
+
+    draw() {
+        this.#drawLink();
+        this.#drawTrack();
+        this.#drawControls();
+        this.#drawWire();
+        this.tick();
+    }
+
+    #drawLink() {
+        const { link } = this.#device;
+        const { status, detail, plug } = this.#parts;
+        this.root.dataset.status = link.status;
+        setText(status, STATUS_WORDS[link.status]);
+        setText(detail, this.#detail());
+        this.#label(plug, `${this.#resting ? "Connect" : "Unplug"} ${this.#device.name}`);
+        plug.setAttribute("aria-pressed", String(this.#resting));
+    }
+
+    // Beside the status, and not in it: what changes all the time is not read aloud.
+    #detail() {
+        const { status, retryAt, clock } = this.#device.link;
+        if (status === "online" && clock.latency !== undefined) {
+            return `${clock.latency.toFixed(clock.latency < 10 ? 1 : 0)} ms`;
+        }
+        if (status === "waiting") {
+            return `in ${(Math.max(0, retryAt - Date.now()) / 1000).toFixed(1)} s`;
+        }
+        return "";
+    }
+
+    #drawTrack() {
+        const { state } = this.#device;
+        const key = state === null ? null : state.trackId;
+        if (key === this.#shownTrack) {
+            return;
+        }
+        this.#shownTrack = key;
+        const track = key === null ? null : findTrack(key);
+        const { cover, title, artist, album, length, seek, wave, played, queue } = this.#parts;
+        this.root.dataset.tone = track?.cover ?? "unknown";
+        cover.src = `/covers.svg#${track?.cover ?? "unknown"}`;
+        setText(title, track?.title ?? "Nothing yet");
+        setText(artist, track?.artist ?? "Press play, or pick a track from the queue");
+        setText(album, track?.album ?? "");
+        setText(length, clockFace(track?.seconds ?? 0));
+        seek.max = track?.seconds ?? 1;
+        const shape = track ? wavePath(track) : "";
+        wave.setAttribute("d", shape);
+        played.setAttribute("d", shape);
+        for (const item of queue.children) {
+            const current = item.dataset.track === String(key);
+            item.classList.toggle("current", current);
+            item.firstElementChild.setAttribute("aria-current", String(current));
+        }
+    }
+
+    // aria-disabled and not disabled: the focus stays where it is while a device reconnects.
+    #drawControls() {
+        const { toggle, "toggle-icon": toggleIcon, next, previous, seek, state, notice, queue } = this.#parts;
+        const { online, playing } = this.#device;
+        this.root.classList.toggle("playing", playing);
+        toggleIcon.setAttribute("href", playing ? "#icon-pause" : "#icon-play");
+        this.#label(toggle, playing ? "Pause" : "Play");
+        setText(state, this.#device.state === null ? "No track" : playing ? "Playing" : "Paused");
+        setText(notice, this.#device.notice);
+        for (const button of [toggle, next, previous, ...queue.querySelectorAll("button")]) {
+            button.setAttribute("aria-disabled", String(!online));
+        }
+        seek.setAttribute("aria-disabled", String(!online));
+        seek.disabled = this.#device.state === null;
+    }
+
+    #drawWire() {
+        const { facts, log, "wire-fold": fold } = this.#parts;
+        if (!fold.open) {
+            return;
+        }
+        facts.replaceChildren(...this.#facts().flatMap(([term, value]) => [element("dt", term), element("dd", value)]));
+        const newest = this.#device.log[0];
+        if (newest !== this.#logged) {
+            this.#logged = newest;
+            log.replaceChildren(...this.#device.log.map(logLine));
+        }
+    }
+
+    #facts() {
+        const { link, state, seq, devices } = this.#device;
+        const offset = link.clock.offset;
+        const list = [["Connection", link.reason ? `${link.status} (${link.reason})` : link.status]];
+        list.push(["Server's clock, to ours", `${offset >= 0 ? "+" : "−"}${Math.abs(offset).toFixed(1)} ms`]);
+        if (state !== null) {
+            const own = state.fromIs === PLAYLIST.kind && String(state.fromIsId) === String(PLAYLIST.id);
+            list.push(["From", own ? `${state.fromIs} ${state.fromIsId}, ${PLAYLIST.title}` : `${state.fromIs} ${state.fromIsId}`]);
+        }
+        if (devices !== undefined) {
+            list.push(["Devices at connection", String(devices)]);
+        }
+        if (seq !== undefined) {
+            list.push(["Sequence at connection", String(seq)]);
+        }
+        return list;
+    }
+
+    tick() {
+        const { seek, elapsed, detail } = this.#parts;
+        const seconds = this.#seeking ? Number(seek.value) : this.#device.position;
+        if (!this.#seeking) {
+            seek.value = seconds;
+        }
+        const text = clockFace(seconds);
+        if (elapsed.textContent !== text) {
+            elapsed.textContent = text;
+            seek.setAttribute("aria-valuetext", `${text} of ${this.#parts.length.textContent}`);
+        }
+        this.root.style.setProperty("--played", `${((seconds / Number(seek.max)) * 100).toFixed(3)}%`);
+        if (this.#device.link.status === "waiting") {
+            setText(detail, this.#detail());
+        }
+    }
+}
+
+function wavePath(track) {
+    return waveOf(track, BARS)
+        .map((height, bar) => `M${bar + 0.5} ${(50 - height * 46).toFixed(1)}V${(50 + height * 46).toFixed(1)}`)
+        .join("");
+}
+
+function element(name, text) {
+    const node = document.createElement(name);
+    node.textContent = text;
+    return node;
+}
+
+function logLine({ direction, text, at }) {
+    const line = document.createElement("li");
+    line.className = direction;
+    line.append(element("time", at.toTimeString().slice(0, 8)), element("code", text));
+    return line;
+}

@@ -1,0 +1,238 @@
+// The player's page: the user's token, a few devices side by side, and what they have in common.
+
+import { Device } from "./device.js";
+import { DeviceView } from "./device-view.js";
+import { positionAt } from "./playback.js";
+import { findToken, forgetToken, fragmentToken, keepToken, looksLikeToken, readClaims, withToken } from "./token.js";
+
+const KINDS = [
+    ["Phone", "phone"],
+    ["Living room", "speaker"],
+    ["Laptop", "laptop"],
+    ["Car", "car"],
+    ["Kitchen", "headphones"],
+    ["Bedroom", "tv"],
+];
+const FIRST_DEVICES = 2;
+const READY_LIMIT_MS = 3000;
+const SENT_KEPT = 64;
+
+const $ = (id) => document.getElementById(id);
+const entries = new Map(); // device -> view
+const sent = []; // the newest changes made on this page
+const windows = "BroadcastChannel" in self ? new BroadcastChannel("segue-player") : null;
+let token = "";
+let user = "";
+let othersSeen = false; // another device of the user has shown itself
+
+function socketUrl() {
+    const url = new URL("/player?extended=1", location.href);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    return url.href;
+}
+
+async function isReady() {
+    try {
+        const answer = await fetch("/readyz", { cache: "no-store", signal: AbortSignal.timeout(READY_LIMIT_MS) });
+        return answer.ok;
+    } catch {
+        return false;
+    }
+}
+
+function addDevice() {
+    const used = new Set([...entries.keys()].map((device) => device.name));
+    const free = KINDS.find(([name]) => !used.has(name));
+    if (!free) {
+        return;
+    }
+    const [name, kind] = free;
+    const device = new Device({ name, kind, url: socketUrl(), token, isReady, onChange, onSent, onHeard });
+    const view = new DeviceView(device, { onRemove: () => removeDevice(device) });
+    entries.set(device, view);
+    $("devices").append(view.root);
+    device.open();
+    drawPage();
+}
+
+function removeDevice(device) {
+    device.close();
+    entries.get(device)?.root.remove();
+    entries.delete(device);
+    drawPage();
+    $("add").focus();
+}
+
+function onChange(device) {
+    entries.get(device)?.draw();
+    if (device.link.status === "expired") {
+        askForToken("The token has expired. Please bring a new one.");
+    } else if (device.link.status === "refused") {
+        $("token").value = token;
+        askForToken("The service is there, but it does not accept this token.");
+    }
+    drawPage();
+}
+
+function onSent(text) {
+    sent.push(text);
+    sent.splice(0, sent.length - SENT_KEPT);
+}
+
+function onHeard(text) {
+    othersSeen ||= !sent.includes(text);
+}
+
+// --- what the devices have in common
+
+function drawPage() {
+    $("add").setAttribute("aria-disabled", String(entries.size >= KINDS.length));
+    const playing = [...entries.keys()].find((device) => device.playing);
+    document.title = playing ? `${playing.track.title} · Segue` : "Player · Segue";
+    drawStep();
+}
+
+// Two devices in step are at the same place of the same track at the same moment.
+function drawStep() {
+    const devices = [...entries.keys()].filter((device) => device.online);
+    const { words, mood } = describeStep(devices);
+    const step = $("step");
+    step.dataset.mood = mood;
+    if (step.textContent !== words) {
+        step.textContent = words;
+    }
+}
+
+function describeStep(devices) {
+    if (devices.length === 0) {
+        return { words: entries.size ? "No device is online" : "Add a device to begin", mood: "off" };
+    }
+    if (devices.length === 1) {
+        return { words: "One device online", mood: "on" };
+    }
+    const same = ({ state }) => `${state?.trackId} ${state?.paused}`;
+    if (devices.some((device) => same(device) !== same(devices[0]))) {
+        return { words: "Catching up", mood: "off" };
+    }
+    if (devices[0].state === null) {
+        return { words: `${devices.length} devices online, nothing plays yet`, mood: "on" };
+    }
+    const places = devices.map((device) => positionAt(device.state, device.link.clock.now()) * 1000);
+    const apart = Math.round(Math.max(...places) - Math.min(...places));
+    return { words: `${devices.length} devices in step, ${apart} ms apart`, mood: "on" };
+}
+
+function animate() {
+    for (const view of entries.values()) {
+        view.tick();
+    }
+    requestAnimationFrame(animate);
+}
+
+// --- the token
+
+function askForToken(reason) {
+    if (!$("stage").hidden || $("token-form").hidden) {
+        leaveStage();
+        $("token-form").hidden = false;
+        $("who").hidden = true;
+        $("token").focus();
+    }
+    if (reason) {
+        $("token-reason").textContent = reason;
+    }
+}
+
+function leaveStage() {
+    for (const device of [...entries.keys()]) {
+        device.close();
+    }
+    entries.clear();
+    $("devices").replaceChildren();
+    $("stage").hidden = true;
+}
+
+function enterStage(newToken) {
+    leaveStage();
+    token = newToken;
+    user = readClaims(token)?.user ?? "?";
+    keepToken(token);
+    othersSeen = false;
+    $("token-form").hidden = true;
+    $("token-error").textContent = "";
+    $("stage").hidden = false;
+    $("user").textContent = user;
+    $("user").title = user;
+    $("who").hidden = false;
+    $("window").href = withToken("/player", token);
+    for (let i = 0; i < FIRST_DEVICES; i++) {
+        addDevice();
+    }
+    windows?.postMessage({ user, greeting: "hello" });
+}
+
+function submitToken(event) {
+    event.preventDefault();
+    const text = $("token").value.trim();
+    const claims = looksLikeToken(text) ? readClaims(text) : null;
+    if (!claims) {
+        $("token-error").textContent = "This is not a token: three parts with dots between them are expected.";
+    } else if (claims.expires <= Date.now()) {
+        $("token-error").textContent = "This token has expired already.";
+    } else {
+        $("token").value = "";
+        history.replaceState(null, "", location.pathname);
+        enterStage(text);
+    }
+}
+
+function begin() {
+    const found = findToken();
+    if (looksLikeToken(found)) {
+        enterStage(found);
+    } else {
+        askForToken(found ? "The token in the address is not one. Please paste it here." : "");
+    }
+}
+
+// --- leaving
+
+// Nobody listens any more when the only page of the user goes: then the track is paused, as the protocol asks.
+// As long as other devices are known to be there it goes on playing for them. A page that goes without
+// a word (or is wrong about the others) is covered by the server, which sees the last device leave.
+function leaving() {
+    const devices = [...entries.keys()].filter((device) => device.online);
+    const counted = Math.max(0, ...devices.map((device) => device.devices ?? 0));
+    const speaker = devices.find((device) => device.playing);
+    if (speaker && !othersSeen && counted <= devices.length) {
+        speaker.pause();
+    }
+}
+
+function hearWindow({ data }) {
+    othersSeen ||= data.user === user;
+    if (data.greeting === "hello") {
+        windows.postMessage({ user, greeting: "here" });
+    }
+}
+
+$("add").addEventListener("click", addDevice);
+$("token-form").addEventListener("submit", submitToken);
+$("change-token").addEventListener("click", () => {
+    forgetToken();
+    history.replaceState(null, "", location.pathname);
+    askForToken("Whose devices shall these be?");
+});
+windows?.addEventListener("message", hearWindow);
+addEventListener("hashchange", () => fragmentToken() && begin());
+addEventListener("pagehide", leaving);
+addEventListener("pageshow", (event) => event.persisted && begin());
+addEventListener("online", () => entries.forEach((view, device) => device.link.retry()));
+document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) {
+        entries.forEach((view, device) => device.link.retry());
+    }
+});
+begin();
+requestAnimationFrame(animate);
+setInterval(drawStep, 500);
