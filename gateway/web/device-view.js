@@ -203,7 +203,7 @@ export class DeviceView {
         list.push(["Server's clock, to ours", `${offset >= 0 ? "+" : "−"}${Math.abs(offset).toFixed(1)} ms`]);
         if (state !== null) {
             const own = state.fromIs === PLAYLIST.kind && String(state.fromIsId) === String(PLAYLIST.id);
-            list.push(["From", own ? `${state.fromIs} ${state.fromIsId}, ${PLAYLIST.title}` : `${state.fromIs} ${state.fromIsId}`]);
+            list.push(["From", `${state.fromIs} ${state.fromIsId}${own ? `, ${PLAYLIST.title}` : ""}`]);
         }
         if (devices !== undefined) {
             list.push(["Devices at connection", String(devices)]);

@@ -164,7 +164,9 @@ function enterStage(newToken) {
     $("user").textContent = user;
     $("user").title = user;
     $("who").hidden = false;
-    $("window").href = withToken("/player", token);
+    for (const link of document.querySelectorAll("a[data-keep-token]")) {
+        link.href = withToken(link.pathname, token);
+    }
     for (let i = 0; i < FIRST_DEVICES; i++) {
         addDevice();
     }

@@ -5,23 +5,27 @@
 export const PLAYLIST = { kind: "playlist", id: 7, title: "Slow Rivers" };
 
 export const TRACKS = [
-    { id: 1, title: "Low Tide Letters", artist: "Marlow Finchley", album: "Harbour Lamps", seconds: 214, cover: "tide" },
-    { id: 2, title: "Paper Satellites", artist: "The Quiet Orrery", album: "Small Orbits", seconds: 245, cover: "orbit" },
-    { id: 3, title: "Saffron Morning", artist: "Ines Caldera Trio", album: "Warm Stones", seconds: 178, cover: "saffron" },
-    { id: 4, title: "Glass Orchard", artist: "Otto & the Lanternists", album: "Greenhouse", seconds: 227, cover: "orchard" },
-    { id: 5, title: "Night Bus Home", artist: "Velvet Interchange", album: "Last Stop Aurora", seconds: 312, cover: "night" },
-    { id: 6, title: "Snow on the Wire", artist: "Halden Row", album: "Telegraph Hills", seconds: 201, cover: "snow" },
+    track(1, "Low Tide Letters", "Marlow Finchley", "Harbour Lamps", 214, "tide"),
+    track(2, "Paper Satellites", "The Quiet Orrery", "Small Orbits", 245, "orbit"),
+    track(3, "Saffron Morning", "Ines Caldera Trio", "Warm Stones", 178, "saffron"),
+    track(4, "Glass Orchard", "Otto & the Lanternists", "Greenhouse", 227, "orchard"),
+    track(5, "Night Bus Home", "Velvet Interchange", "Last Stop Aurora", 312, "night"),
+    track(6, "Snow on the Wire", "Halden Row", "Telegraph Hills", 201, "snow"),
 ];
+
+function track(id, title, artist, album, seconds, cover) {
+    return { id, title, artist, album, seconds, cover };
+}
 
 // What another client plays need not be in our queue: its id is all that is known of it.
 export function findTrack(id) {
-    const known = TRACKS.find((track) => String(track.id) === String(id));
-    return known ?? { id, title: `Track ${id}`, artist: "Not in this queue", album: "", seconds: 300, cover: "unknown" };
+    const known = TRACKS.find((one) => String(one.id) === String(id));
+    return known ?? track(id, `Track ${id}`, "Not in this queue", "", 300, "unknown");
 }
 
 // The queue goes round; from a track that is not in it, to its first or last one.
 export function trackAfter(id, step = 1) {
-    const index = TRACKS.findIndex((track) => String(track.id) === String(id));
+    const index = TRACKS.findIndex((one) => String(one.id) === String(id));
     if (index < 0) {
         return TRACKS.at(step > 0 ? 0 : -1);
     }
@@ -29,8 +33,8 @@ export function trackAfter(id, step = 1) {
 }
 
 // The heights (0 to 1) of a track's bars: no sound behind them, but the same ones on every device.
-export function waveOf(track, bars) {
-    let seed = [...String(track.id)].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) >>> 0, 2463534242);
+export function waveOf({ id }, bars) {
+    let seed = [...String(id)].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) >>> 0, 2463534242);
     const random = () => {
         seed ^= seed << 13;
         seed ^= seed >>> 17;
