@@ -1,0 +1,173 @@
+// Gateway: one `segue` process, started as an operator would, seen through its ports, its log and its metrics.
+//
+// SEGUE_BIN chooses the binary. A process that ends with a sanitizer's complaint fails the test that stops it.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+import { request } from "./http.mjs";
+import { keep } from "./keeper.mjs";
+import { Metrics } from "./metrics.mjs";
+import { patient, until, within } from "./patience.mjs";
+
+export const BINARY = process.env.SEGUE_BIN ?? fileURLToPath(new URL("../../../build/segue", import.meta.url));
+
+const COMPLAINTS = /ERROR: (Address|Leak|Thread)Sanitizer|runtime error:|WARNING: MemorySanitizer|Assertion .* failed/;
+
+// {"max-message": 100, "jwt-key": ["a=1", "b=2"], "help": true} -> arguments. null: left out.
+export function argumentsOf(flags) {
+    const args = [];
+    for (const [name, value] of Object.entries(flags)) {
+        for (const one of Array.isArray(value) ? value : [value]) {
+            if (one === true) {
+                args.push(`--${name}`);
+            } else if (one !== null && one !== undefined) {
+                args.push(`--${name}`, String(one));
+            }
+        }
+    }
+    return args;
+}
+
+// The environment of a gateway: ours without any twin of a flag.
+export function environment(extra = {}) {
+    const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("SEGUE_"));
+    return { ...Object.fromEntries(kept), ...extra };
+}
+
+// Runs the binary to its end: {code, stdout, stderr}. For what does not serve: --help, bad values.
+export function runOnce(args, env = {}) {
+    const run = spawnSync(BINARY, args, { env: environment(env), encoding: "utf8", timeout: patient() });
+    return { code: run.status, signal: run.signal, stdout: run.stdout, stderr: run.stderr };
+}
+
+export class Gateway {
+    port = 0;
+    adminPort = 0;
+    host = "127.0.0.1";
+    log = "";
+    #child;
+    #ending = false;
+
+    // Both listeners take free ports unless told otherwise; ready: wait until /readyz says 200.
+    static async start({ flags = {}, env = {}, ready = true } = {}) {
+        assert.ok(existsSync(BINARY), `${BINARY} is not there: build it first`);
+        const gateway = new Gateway();
+        const all = { listen: "127.0.0.1:0", "admin-listen": "127.0.0.1:0", drain: 0, ...flags };
+        gateway.#spawn(argumentsOf(all), environment(env));
+        const admin = all["admin-listen"] !== "" && all["admin-listen"] !== null;
+        await gateway.#learnPorts(admin);
+        if (ready) {
+            await gateway.ready();
+        }
+        return gateway;
+    }
+
+    #spawn(args, env) {
+        this.#child = keep(BINARY, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+        this.#child.stderr.on("data", (text) => (this.log += text));
+        this.#child.stdout.on("data", (text) => (this.log += text));
+    }
+
+    async #learnPorts(admin) {
+        await until(() => this.isOver || (this.address("listening") && (!admin || this.address("admin listening"))),
+            () => `the gateway listens; its log:\n${this.log}`);
+        if (this.isOver) {
+            throw new Error(`the gateway ended at once: ${this.log}`);
+        }
+        const [, host, port] = this.address("listening").match(/^(.*):(\d+)$/);
+        this.host = host === "0.0.0.0" ? "127.0.0.1" : host;
+        this.port = Number(port);
+        this.adminPort = admin ? Number(this.address("admin listening").split(":").at(-1)) : 0;
+    }
+
+    get isOver() {
+        return this.#child.exitCode !== null || this.#child.signalCode !== null;
+    }
+
+    get pid() {
+        return this.#child.pid;
+    }
+
+    // The promise of {code, signal}.
+    get ended() {
+        return this.#child.ended;
+    }
+
+    // What the log says about a listener, in either format.
+    address(event) {
+        const text = this.log.match(new RegExp(` info ${event} address=(\\S+)`));
+        const json = this.log.match(new RegExp(`"event":"${event}","address":"([^"]+)"`));
+        return (text ?? json)?.[1];
+    }
+
+    url(path = "/") {
+        return `http://${this.host}:${this.port}${path}`;
+    }
+
+    adminUrl(path = "/") {
+        return `http://127.0.0.1:${this.adminPort}${path}`;
+    }
+
+    get(path, options) {
+        return request(this.url(path), options);
+    }
+
+    ready() {
+        return until(async () => this.isOver || (await this.get("/readyz")).status === 200,
+            () => `/readyz says 200; the log:\n${this.log}`);
+    }
+
+    async metrics() {
+        const answer = await request(this.adminUrl("/metrics"));
+        assert.equal(answer.status, 200, "/metrics answers");
+        return new Metrics(answer.text);
+    }
+
+    signal(name) {
+        this.#child.kill(name);
+    }
+
+    async kill() {
+        this.#ending = true;
+        this.signal("SIGKILL");
+        await this.ended;
+    }
+
+    // SIGTERM; gives the exit code.
+    async terminate() {
+        this.signal("SIGTERM");
+        const { code } = await within(this.ended, "end of a gateway after SIGTERM");
+        this.#ending = true;
+        return code;
+    }
+
+    residentBytes() {
+        const [, pages] = readFileSync(`/proc/${this.pid}/statm`, "utf8").split(" ");
+        return Number(pages) * 4096;
+    }
+
+    openFiles() {
+        return readdirSync(`/proc/${this.pid}/fd`).length;
+    }
+
+    // For the end of a test: it must leave politely and clean, unless the test ended it already.
+    async close() {
+        if (!this.#ending && !this.isOver) {
+            this.signal("SIGCONT");
+            this.signal("SIGTERM");
+            try {
+                const { code, signal } = await within(this.ended, "end of a gateway after SIGTERM", patient(15000));
+                assert.equal(code, 0, `a gateway ended with code ${code}, signal ${signal}; its log:\n${this.log}`);
+            } finally {
+                this.signal("SIGKILL");
+            }
+        } else if (!this.#ending) {
+            const { code, signal } = await this.ended;
+            assert.fail(`a gateway ended on its own with code ${code}, signal ${signal}; its log:\n${this.log}`);
+        }
+        assert.doesNotMatch(this.log, COMPLAINTS);
+    }
+}
