@@ -1,0 +1,159 @@
+// Redis: a private redis-server of one test: on a unix socket and a free TCP port, in a directory of its own, keeping
+// its data in an append-only file so that it may be killed and come back with or without them.
+
+import { once } from "node:events";
+import { rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+
+import { keep, removeDirectory, temporaryDirectory } from "./keeper.mjs";
+import { sleep, until } from "./patience.mjs";
+import { RespClient } from "./resp.mjs";
+
+// A port below those that the kernel gives to outgoing connections, so that nobody takes it while Redis is away.
+export async function freePort() {
+    for (;;) {
+        const port = 10000 + Math.floor(Math.random() * 22000);
+        const server = createServer();
+        server.listen(port, "127.0.0.1");
+        const free = await Promise.race([
+            once(server, "listening").then(() => true),
+            once(server, "error").then(() => false),
+        ]).catch(() => false);
+        if (free) {
+            server.close();
+            await once(server, "close");
+            return port;
+        }
+    }
+}
+
+export class Redis {
+    directory = temporaryDirectory();
+    socket = join(this.directory, "redis.sock");
+    port = 0;
+    password;
+    #args;
+    #child = null;
+    #client = null;
+
+    // password: what clients must say; args: further arguments of redis-server.
+    static async start({ password, args = [] } = {}) {
+        const redis = new Redis();
+        redis.password = password;
+        redis.#args = args;
+        for (let attempt = 1; ; attempt++) {
+            redis.port = await freePort();
+            try {
+                await redis.start();
+                return redis;
+            } catch (error) {
+                await redis.kill();
+                if (attempt === 3) {
+                    throw error;
+                }
+            }
+        }
+    }
+
+    get url() {
+        const who = this.password ? `:${this.password}@` : "";
+        return `redis://${who}127.0.0.1:${this.port}`;
+    }
+
+    get unixUrl() {
+        return `unix://${this.socket}`;
+    }
+
+    get pid() {
+        return this.#child.pid;
+    }
+
+    async start() {
+        const args = ["--port", this.port, "--bind", "127.0.0.1", "--unixsocket", this.socket];
+        args.push("--dir", this.directory, "--save", "", "--appendonly", "yes", "--appendfsync", "no");
+        args.push("--daemonize", "no", "--maxclients", "5000", "--loglevel", "warning");
+        if (this.password) {
+            args.push("--requirepass", this.password);
+        }
+        let output = "";
+        const child = keep("redis-server", [...args, ...this.#args].map(String), {
+            stdio: ["ignore", "pipe", "pipe"],
+        });
+        child.stdout.on("data", (text) => (output += text));
+        child.stderr.on("data", (text) => (output += text));
+        this.#child = child;
+        await until(async () => {
+            if (child.exitCode !== null) {
+                return true;
+            }
+            return (await this.call("PING")) === "PONG";
+        }, "redis-server answers");
+        if (child.exitCode !== null) {
+            throw new Error(`redis-server ended at once: ${output}`);
+        }
+    }
+
+    // kill -9.
+    async kill() {
+        this.#client?.close();
+        this.#client = null;
+        this.#child?.kill("SIGKILL");
+        await this.#child?.ended;
+    }
+
+    async restart({ data = true } = {}) {
+        await this.kill();
+        if (!data) {
+            rmSync(join(this.directory, "appendonlydir"), { recursive: true, force: true });
+        }
+        await this.start();
+    }
+
+    freeze() {
+        this.#child.kill("SIGSTOP");
+    }
+
+    thaw() {
+        this.#child.kill("SIGCONT");
+    }
+
+    async call(...words) {
+        if (!this.#client) {
+            const client = await RespClient.open({ path: this.socket });
+            if (this.password) {
+                await client.call("AUTH", this.password);
+            }
+            this.#client = client;
+        }
+        try {
+            return await this.#client.call(...words);
+        } catch (error) {
+            if (error.constructor.name !== "RedisError") {
+                this.#client?.close();
+                this.#client = null;
+            }
+            throw error;
+        }
+    }
+
+    // Redis's clock in milliseconds.
+    async now() {
+        const [seconds, micros] = await this.call("TIME");
+        return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+    }
+
+    async sleepUntil(ms) {
+        for (let left = ms - (await this.now()); left > 0; left = ms - (await this.now())) {
+            await sleep(left);
+        }
+    }
+
+    async close() {
+        if (this.#child?.exitCode === null) {
+            this.thaw();
+        }
+        await this.kill();
+        removeDirectory(this.directory);
+    }
+}
