@@ -1,0 +1,90 @@
+// Site: what a test plays on: one private Redis and any number of gateways in front of it.
+//
+//     const site = suiteSite({ flags: { rate: 0 } });             shared by the tests of a suite
+//     const site = await testSite(t, { gateways: 3 });            of one test, gone with it
+
+import { after, before } from "node:test";
+
+import { Gateway } from "./gateway.mjs";
+import { Player } from "./player.mjs";
+import { Redis } from "./redis.mjs";
+import { SECRET, tokenOf } from "./token.mjs";
+
+let users = 0;
+
+export function suiteSite(options) {
+    const site = new Site(options);
+    before(() => site.start());
+    after(() => site.close());
+    return site;
+}
+
+export function testSite(t, options) {
+    const site = new Site(options);
+    t.after(() => site.close());
+    return site.start();
+}
+
+export class Site {
+    redis;
+    gateways = [];
+    players = [];
+    #options;
+
+    // gateways: how many; flags, env: of all of them; redis: options of Redis.start.
+    constructor(options = {}) {
+        this.#options = { gateways: 2, flags: {}, env: {}, redis: {}, ...options };
+    }
+
+    async start() {
+        this.redis = await Redis.start(this.#options.redis);
+        await Promise.all(Array.from({ length: this.#options.gateways }, () => this.addGateway()));
+        return this;
+    }
+
+    // One more process, with the site's flags and these.
+    async addGateway(flags = {}, { ready = true } = {}) {
+        const gateway = await Gateway.start({
+            flags: { redis: this.redis.unixUrl, ...this.#options.flags, ...flags },
+            env: { SEGUE_JWT_SECRET: SECRET, ...this.#options.env },
+            ready,
+        });
+        this.gateways.push(gateway);
+        return gateway;
+    }
+
+    // A name that no other test uses.
+    user() {
+        return `user-${process.pid}-${++users}`;
+    }
+
+    // A device of the user on the gateway with that number, with its first frame in `first`.
+    async player(user, on = 0, options = {}) {
+        const player = await Player.open(this.gateways[on], { token: tokenOf(user), ...options });
+        this.players.push(player);
+        return player;
+    }
+
+    refused(user, on = 0, options = {}) {
+        return Player.refused(this.gateways[on], { token: tokenOf(user), ...options });
+    }
+
+    // What a new device of the user is told first, on the gateway with that number; it leaves again at once.
+    async stateOf(user, on = this.gateways.length - 1, options = {}) {
+        const player = await Player.open(this.gateways[on], { token: tokenOf(user), ...options });
+        await player.close();
+        return JSON.parse(player.first);
+    }
+
+    async close() {
+        for (const player of this.players) {
+            player.terminate();
+        }
+        const ends = await Promise.allSettled(this.gateways.map((gateway) => gateway.close()));
+        await this.redis?.close();
+        const failed = ends.find((end) => end.status === "rejected");
+        if (failed) {
+            throw failed.reason;
+        }
+    }
+}
