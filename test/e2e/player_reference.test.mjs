@@ -42,6 +42,7 @@ describe("the reference's scenario", () => {
 
     test("the browser starts a track of a playlist, and the server has nothing to say to that", async () => {
         browser.send(started);
+        await site.stateWhen(user, (state) => state.track_id === 2);
         await browser.hearsNothing();
     });
 

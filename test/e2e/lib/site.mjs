@@ -6,6 +6,7 @@
 import { after, before } from "node:test";
 
 import { Gateway } from "./gateway.mjs";
+import { until } from "./patience.mjs";
 import { Player } from "./player.mjs";
 import { Redis } from "./redis.mjs";
 import { SECRET, tokenOf } from "./token.mjs";
@@ -74,6 +75,22 @@ export class Site {
         const player = await Player.open(this.gateways[on], { token: tokenOf(user), ...options });
         await player.close();
         return JSON.parse(player.first);
+    }
+
+    // The state once it is as it should be; an accepted message has no answer that could be waited for.
+    async stateWhen(user, holds, on, options) {
+        let state;
+        const ask = async () => holds((state = await this.stateOf(user, on, options)));
+        await until(ask, () => `state ${JSON.stringify(state)}`);
+        return state;
+    }
+
+    // Sends the player's message and returns when it is applied: when another device of the user has got it.
+    async apply(user, player, message) {
+        const witness = await this.player(user, this.gateways.length - 1);
+        player.send(message);
+        await witness.receives(message);
+        await witness.close();
     }
 
     async close() {
