@@ -1,0 +1,456 @@
+/* One TCP connection: bytes in, messages out, a deadline, one death. */
+#include "gateway/net/conn.h"
+
+#include <arpa/inet.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+
+enum {
+    WRITE_PARTS = 64,                 /* messages per system call */
+    OUT_FIRST = 8,                    /* slots of a new queue */
+    LINGER_MS = 2000,                 /* how long a peer may take to close after us */
+    LINGER_BYTES = 8 * 1024 * 1024    /* ... and how much of what it still sends is thrown away */
+};
+
+/* The queue of a connection that has something to say; most have none most of the time. */
+struct conn_out {
+    struct msg **msgs; /* owned references */
+    size_t first, count, room;
+    size_t sent;  /* bytes of the first message that are gone */
+    size_t bytes; /* all that wait */
+    bool writing; /* the first message is on its way */
+    bool was_full;
+    bool shut;
+    uv_write_t write;
+    uv_shutdown_t shutdown;
+};
+
+static struct conn *conn_of(const uv_handle_t *handle)
+{
+    return (struct conn *)handle->data;
+}
+
+static void want_flush(struct conn *conn)
+{
+    if (!conn->dirty) {
+        conn->dirty = true;
+        conn->dirty_next = conn->net->dirty;
+        conn->net->dirty = conn;
+    }
+}
+
+/* ---- death ---- */
+
+static void out_destroy(struct conn_out *out)
+{
+    if (out == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < out->count; i++) {
+        msg_unref(out->msgs[out->first + i]);
+    }
+    mem_free(out->msgs);
+    mem_free(out);
+}
+
+static void log_end(const struct conn *conn)
+{
+    char peer[INET6_ADDRSTRLEN];
+    enum log_level level = conn->reason == REASON_HTTP_DONE ? LOG_DEBUG : LOG_INFO;
+
+    if (log_wants(level)) {
+        conn_peer_text(conn, peer);
+        log_write(level, "connection closed", LOG_TEXT("reason", reason_word(conn->reason)), LOG_TEXT("peer", peer),
+                  LOG_NUMBER("age_ms", uv_now(conn->net->loop) - conn->opened_ms),
+                  LOG_NUMBER("bytes_in", conn->bytes_in), LOG_NUMBER("bytes_out", conn->bytes_out));
+    }
+}
+
+/* Only a connection that was dirtied by another's end can still stand in the list when it dies. */
+static void forget_flush(struct conn *conn)
+{
+    struct conn **at = &conn->net->dirty;
+
+    while (conn->dirty && *at != NULL) {
+        if (*at == conn) {
+            *at = conn->dirty_next;
+            conn->dirty = false;
+        } else {
+            at = &(*at)->dirty_next;
+        }
+    }
+}
+
+/* The one place where a connection's memory ends. */
+static void on_closed(uv_handle_t *handle)
+{
+    struct conn *conn = conn_of(handle);
+    struct net *net = conn->net;
+
+    if (conn->layer != NULL) {
+        conn->layer->closed(conn->upper, conn->reason);
+        log_end(conn);
+    }
+    if (conn->prev != NULL) {
+        conn->prev->next = conn->next;
+    } else {
+        net->conns = conn->next;
+    }
+    if (conn->next != NULL) {
+        conn->next->prev = conn->prev;
+    }
+    net->conn_count -= conn->counted;
+    forget_flush(conn);
+    out_destroy(conn->out);
+    mem_free(conn);
+}
+
+void conn_cut(struct conn *conn, enum reason reason)
+{
+    if (conn->state == CONN_CLOSED) {
+        return;
+    }
+    if (conn->state == CONN_OPEN) {
+        conn->reason = reason;
+    }
+    conn->state = CONN_CLOSED;
+    wheel_clear(&conn->net->wheel, &conn->timer);
+    uv_close((uv_handle_t *)&conn->tcp, on_closed);
+}
+
+void conn_end(struct conn *conn, enum reason reason)
+{
+    if (conn->state != CONN_OPEN) {
+        return;
+    }
+    conn->state = CONN_ENDING;
+    conn->reason = reason;
+    conn->bytes_in = 0; /* from here on it counts what is thrown away */
+    if (!conn->peer_done && !conn_start(conn)) {
+        conn_cut(conn, reason);
+        return;
+    }
+    conn_deadline(conn, LINGER_MS);
+    want_flush(conn);
+}
+
+/* ---- in ---- */
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    (void)suggested;
+    *buf = uv_buf_init(conn_of(handle)->net->read_buffer, NET_READ_MAX);
+}
+
+/* A peer that is done sending may still want to hear what is queued. */
+static void read_ended(struct conn *conn, bool orderly)
+{
+    uv_read_stop((uv_stream_t *)&conn->tcp);
+    conn->peer_done = true;
+    if (!orderly) {
+        conn_cut(conn, REASON_PEER_LOST);
+    } else if (conn->state == CONN_OPEN) {
+        conn->layer->eof(conn->upper);
+    } else if (conn->out == NULL || conn->out->count == 0) {
+        conn_cut(conn, conn->reason);
+    }
+}
+
+static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
+{
+    struct conn *conn = conn_of((uv_handle_t *)stream);
+
+    if (count == 0) {
+        return;
+    }
+    if (count < 0) {
+        read_ended(conn, count == UV_EOF);
+        return;
+    }
+    conn->bytes_in += (uint64_t)count;
+    conn->net->services->metrics->bytes_received += (uint64_t)count;
+    if (conn->state == CONN_OPEN) {
+        conn->layer->data(conn->upper, str_from(buf->base, (size_t)count));
+    } else if (conn->bytes_in > LINGER_BYTES) {
+        conn_cut(conn, conn->reason);
+    }
+}
+
+bool conn_start(struct conn *conn)
+{
+    int error = uv_read_start((uv_stream_t *)&conn->tcp, on_alloc, on_read);
+
+    conn->paused = false;
+    return error == 0 || error == UV_EALREADY;
+}
+
+void conn_pause(struct conn *conn, bool paused)
+{
+    if (conn->state != CONN_OPEN || conn->paused == paused) {
+        return;
+    }
+    if (paused) {
+        uv_read_stop((uv_stream_t *)&conn->tcp);
+        conn->paused = true;
+    } else if (!conn_start(conn)) {
+        conn_cut(conn, REASON_PEER_LOST);
+    }
+}
+
+/* ---- out ---- */
+
+static struct conn_out *out_of(struct conn *conn)
+{
+    if (conn->out == NULL) {
+        conn->out = mem_zero(sizeof(*conn->out));
+    }
+    want_flush(conn);
+    return conn->out;
+}
+
+static void out_push(struct conn_out *out, struct msg *msg)
+{
+    if (out->first + out->count == out->room) {
+        if (out->first > 0) {
+            memmove(out->msgs, out->msgs + out->first, out->count * sizeof(out->msgs[0]));
+            out->first = 0;
+        } else {
+            out->room = out->room == 0 ? OUT_FIRST : out->room * 2;
+            out->msgs = mem_grow(out->msgs, out->room * sizeof(out->msgs[0]));
+        }
+    }
+    out->msgs[out->first + out->count++] = msg_ref(msg);
+    out->bytes += msg->len;
+}
+
+bool conn_send(struct conn *conn, struct msg *msg)
+{
+    size_t waiting = conn->out != NULL ? conn->out->bytes : 0;
+
+    if (conn->state != CONN_OPEN) {
+        return true;
+    }
+    if (waiting + msg->len > conn->net->services->config->max_queue && waiting > 0) {
+        conn->out->was_full = true;
+        return false;
+    }
+    out_push(out_of(conn), msg);
+    return true;
+}
+
+void conn_send_anyway(struct conn *conn, struct msg *msg)
+{
+    if (conn->state == CONN_OPEN) {
+        out_push(out_of(conn), msg);
+    }
+}
+
+void conn_trim(struct conn *conn)
+{
+    struct conn_out *out = conn->out;
+
+    while (out != NULL && out->count > 1) {
+        struct msg *last = out->msgs[out->first + --out->count];
+
+        out->bytes -= last->len;
+        msg_unref(last);
+    }
+}
+
+static void out_advance(struct conn *conn, size_t bytes)
+{
+    struct conn_out *out = conn->out;
+
+    conn->bytes_out += bytes;
+    conn->net->services->metrics->bytes_sent += bytes;
+    out->bytes -= bytes;
+    while (bytes > 0) {
+        struct msg *msg = out->msgs[out->first];
+        size_t left = msg->len - out->sent;
+
+        if (bytes < left) {
+            out->sent += bytes;
+            return;
+        }
+        bytes -= left;
+        out->sent = 0;
+        out->first++;
+        out->count--;
+        msg_unref(msg);
+    }
+}
+
+static uv_buf_t part_of(const struct conn_out *out, size_t index)
+{
+    struct msg *msg = out->msgs[out->first + index];
+    size_t skip = index == 0 ? out->sent : 0;
+
+    return uv_buf_init(msg->bytes + skip, (unsigned)(msg->len - skip));
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct conn *conn = conn_of((uv_handle_t *)write->handle);
+    struct conn_out *out = conn->out;
+
+    out->writing = false;
+    if (conn->state == CONN_CLOSED) {
+        return;
+    }
+    if (status != 0) {
+        conn_cut(conn, REASON_PEER_LOST);
+        return;
+    }
+    out_advance(conn, out->msgs[out->first]->len - out->sent);
+    out_of(conn); /* the rest leaves at the end of the turn */
+}
+
+/* The kernel takes no more: libuv says when the first message is gone. */
+static void write_first(struct conn *conn)
+{
+    struct conn_out *out = conn->out;
+    uv_buf_t part = part_of(out, 0);
+
+    if (uv_write(&out->write, (uv_stream_t *)&conn->tcp, &part, 1, on_written) != 0) {
+        conn_cut(conn, REASON_PEER_LOST);
+        return;
+    }
+    out->writing = true;
+}
+
+static void on_shut(uv_shutdown_t *shutdown, int status)
+{
+    (void)shutdown;
+    (void)status; /* either the peer's FIN or the deadline ends it */
+}
+
+/* The queue is empty. */
+static void settle(struct conn *conn)
+{
+    struct conn_out *out = conn->out;
+
+    if (conn->state == CONN_ENDING && conn->peer_done) {
+        conn_cut(conn, conn->reason);
+        return;
+    }
+    if (conn->state == CONN_ENDING) {
+        if (out == NULL) {
+            out = conn->out = mem_zero(sizeof(*out));
+        }
+        if (!out->shut && uv_shutdown(&out->shutdown, (uv_stream_t *)&conn->tcp, on_shut) != 0) {
+            conn_cut(conn, conn->reason);
+        }
+        out->shut = true;
+        return;
+    }
+    if (out != NULL) {
+        bool was_full = out->was_full;
+
+        out_destroy(out);
+        conn->out = NULL;
+        if (was_full && conn->layer->drained != NULL) {
+            conn->layer->drained(conn->upper);
+        }
+    }
+}
+
+void conn_flush(struct conn *conn)
+{
+    uv_buf_t parts[WRITE_PARTS];
+    struct conn_out *out = conn->out;
+
+    if (conn->state == CONN_CLOSED || (out != NULL && out->writing)) {
+        return;
+    }
+    while (out != NULL && out->count > 0) {
+        unsigned count = 0;
+        int written;
+
+        while (count < WRITE_PARTS && count < out->count) {
+            parts[count] = part_of(out, count);
+            count++;
+        }
+        written = uv_try_write((uv_stream_t *)&conn->tcp, parts, count);
+        if (written == UV_EAGAIN) {
+            write_first(conn);
+            return;
+        }
+        if (written < 0) {
+            conn_cut(conn, REASON_PEER_LOST);
+            return;
+        }
+        out_advance(conn, (size_t)written);
+    }
+    settle(conn);
+}
+
+/* ---- time ---- */
+
+void conn_deadline(struct conn *conn, uint64_t in_ms)
+{
+    wheel_set(&conn->net->wheel, &conn->timer, in_ms);
+}
+
+void conn_timer_fired(struct wheel_timer *timer)
+{
+    struct conn *conn = (struct conn *)((char *)timer - offsetof(struct conn, timer));
+
+    if (conn->state == CONN_OPEN) {
+        conn->layer->timeout(conn->upper);
+    } else {
+        conn_cut(conn, conn->reason);
+    }
+}
+
+/* ---- birth ---- */
+
+static void read_peer(struct conn *conn)
+{
+    struct sockaddr_storage address;
+    int length = sizeof(address);
+
+    if (uv_tcp_getpeername(&conn->tcp, (struct sockaddr *)&address, &length) != 0) {
+        return;
+    }
+    if (address.ss_family == AF_INET6) {
+        conn->peer = ((struct sockaddr_in6 *)&address)->sin6_addr;
+    } else {
+        conn->peer.s6_addr[10] = conn->peer.s6_addr[11] = 0xff;
+        memcpy(&conn->peer.s6_addr[12], &((struct sockaddr_in *)&address)->sin_addr, 4);
+    }
+}
+
+struct conn *conn_accept(struct net *net, uv_stream_t *listener, bool admin)
+{
+    struct conn *conn = mem_zero(sizeof(*conn));
+
+    conn->net = net;
+    conn->admin = admin;
+    conn->opened_ms = uv_now(net->loop);
+    conn->tcp.data = conn;
+    uv_tcp_init(net->loop, &conn->tcp);
+    conn->next = net->conns;
+    if (net->conns != NULL) {
+        net->conns->prev = conn;
+    }
+    net->conns = conn;
+    if (uv_accept(listener, (uv_stream_t *)&conn->tcp) != 0) {
+        conn_cut(conn, REASON_PEER_LOST);
+        return NULL;
+    }
+    uv_tcp_nodelay(&conn->tcp, 1);
+    read_peer(conn);
+    return conn;
+}
+
+void conn_peer_text(const struct conn *conn, char to[INET6_ADDRSTRLEN])
+{
+    if (IN6_IS_ADDR_V4MAPPED(&conn->peer)) {
+        inet_ntop(AF_INET, &conn->peer.s6_addr[12], to, INET6_ADDRSTRLEN);
+    } else {
+        inet_ntop(AF_INET6, &conn->peer, to, INET6_ADDRSTRLEN);
+    }
+}

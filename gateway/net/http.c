@@ -1,0 +1,549 @@
+/* HTTP/1.1 on a connection: bytes to requests (llhttp), answers back, one at a time and in order. */
+#include "gateway/net/http.h"
+
+#include <llhttp.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/json.h"
+#include "common/mem.h"
+#include "gateway/net/peer.h"
+#include "gateway/net/route.h"
+
+enum {
+    HEAD_MAX = 8192,
+    BODY_GRACE = 65536 /* a body of a request that will be refused is read up to here, so that the connection can go on */
+};
+
+enum state { READING, ANSWERING, GONE };
+
+/* Where a header stands in `head`; a head is at most 8 KiB. */
+struct span {
+    uint16_t name_at, name_len, value_at, value_len;
+};
+
+struct http {
+    struct conn *conn; /* borrowed: it owns us */
+    llhttp_t parser;
+    enum state state;
+    bool started;  /* bytes of a request came */
+    bool complete; /* ... and all of it */
+    bool keep_alive;
+    bool in_value; /* the last header byte was one of a value */
+    bool running;  /* inside run: an answer given now is not a late one */
+    bool served;   /* not the first request any more */
+    enum err wrong; /* why the parser was stopped by us */
+    struct buf head; /* target, names and values, back to back */
+    uint16_t target_len;
+    struct span spans[REQUEST_HEADERS_MAX];
+    size_t span_count;
+    struct buf body;
+    uint64_t body_len; /* also of what is not kept */
+    struct buf stash;  /* what came behind the request that is being answered */
+    char peer[INET6_ADDRSTRLEN];
+    struct request request;
+};
+
+static void run(struct http *http, struct str bytes);
+
+/* ---- parsing ---- */
+
+static struct http *http_of(const llhttp_t *parser)
+{
+    return parser->data;
+}
+
+static int stop(struct http *http, enum err err)
+{
+    http->wrong = err;
+    return HPE_USER;
+}
+
+/* `*part` is the length of what these bytes belong to. */
+static int add_to_head(struct http *http, const char *at, size_t len, uint16_t *part)
+{
+    if (http->head.len + len + 4 * http->span_count > HEAD_MAX) {
+        return stop(http, ERR_HEAD_TOO_LARGE);
+    }
+    buf_add(&http->head, str_from(at, len));
+    *part = (uint16_t)(*part + len);
+    return 0;
+}
+
+static int on_begin(llhttp_t *parser)
+{
+    struct http *http = http_of(parser);
+
+    http->started = true;
+    if (http->served) { /* the time between two requests is not the time for a request */
+        conn_deadline(http->conn, http->conn->net->services->config->connect_timeout_ms);
+    }
+    return 0;
+}
+
+static int on_url(llhttp_t *parser, const char *at, size_t len)
+{
+    struct http *http = http_of(parser);
+
+    return add_to_head(http, at, len, &http->target_len);
+}
+
+static int on_field(llhttp_t *parser, const char *at, size_t len)
+{
+    struct http *http = http_of(parser);
+
+    if (http->span_count == 0 || http->in_value) {
+        if (http->span_count == REQUEST_HEADERS_MAX) {
+            return stop(http, ERR_HEAD_TOO_LARGE);
+        }
+        http->in_value = false;
+        http->spans[http->span_count++] = (struct span){.name_at = (uint16_t)http->head.len};
+    }
+    return add_to_head(http, at, len, &http->spans[http->span_count - 1].name_len);
+}
+
+static int on_value(llhttp_t *parser, const char *at, size_t len)
+{
+    struct http *http = http_of(parser);
+    struct span *span = &http->spans[http->span_count - 1];
+
+    if (!http->in_value) {
+        http->in_value = true;
+        span->value_at = (uint16_t)http->head.len;
+    }
+    return add_to_head(http, at, len, &span->value_len);
+}
+
+/* The head is complete and does not move any more. */
+static void read_head(struct http *http)
+{
+    struct request *request = &http->request;
+    struct str target = str_from(http->head.at, http->target_len);
+
+    request->method = str_of(llhttp_method_name((llhttp_method_t)http->parser.method));
+    str_cut(target, '?', &request->path, &request->query);
+    request->header_count = http->span_count;
+    for (size_t i = 0; i < http->span_count; i++) {
+        const struct span *span = &http->spans[i];
+
+        request->headers[i].name = str_from(http->head.at + span->name_at, span->name_len);
+        request->headers[i].value = str_trim(str_from(http->head.at + span->value_at, span->value_len));
+    }
+    request->peer = peer_of(http->conn, request, http->peer);
+}
+
+static bool host_is_clear(const struct http *http)
+{
+    size_t hosts = 0;
+
+    for (size_t i = 0; i < http->request.header_count; i++) {
+        hosts += str_equal_nocase(http->request.headers[i].name, STR("Host"));
+    }
+    return hosts == 1 || (hosts == 0 && http->parser.http_major == 1 && http->parser.http_minor == 0);
+}
+
+static int on_head(llhttp_t *parser)
+{
+    struct http *http = http_of(parser);
+    struct route route;
+    enum err err;
+
+    read_head(http);
+    if (parser->http_major != 1 || !host_is_clear(http) || http->target_len == 0 || http->head.at[0] != '/') {
+        return stop(http, ERR_BAD_REQUEST);
+    }
+    err = route_find(http, &route);
+    if (parser->content_length > BODY_GRACE && !(parser->flags & F_CHUNKED)) {
+        return stop(http, err != ERR_OK ? err : ERR_TOO_LARGE);
+    }
+    if (request_header_has(&http->request, STR("Expect"), STR("100-continue"))) {
+        struct msg *go_on;
+
+        if (err != ERR_OK) {
+            return stop(http, err);
+        }
+        go_on = msg_raw(STR("HTTP/1.1 100 Continue\r\n\r\n"));
+        conn_send_anyway(http->conn, go_on);
+        msg_unref(go_on);
+    }
+    return 0;
+}
+
+static int on_body(llhttp_t *parser, const char *at, size_t len)
+{
+    struct http *http = http_of(parser);
+
+    http->body_len += len;
+    if (http->body_len > http->conn->net->services->config->max_message && http->body_len > BODY_GRACE) {
+        return stop(http, ERR_TOO_LARGE);
+    }
+    buf_add(&http->body, str_from(at, len));
+    return 0;
+}
+
+static int on_complete(llhttp_t *parser)
+{
+    struct http *http = http_of(parser);
+
+    http->complete = true;
+    http->keep_alive = llhttp_should_keep_alive(parser);
+    return HPE_PAUSED;
+}
+
+static const llhttp_settings_t *settings(void)
+{
+    static llhttp_settings_t table;
+
+    if (table.on_url == NULL) {
+        llhttp_settings_init(&table);
+        table.on_message_begin = on_begin;
+        table.on_url = on_url;
+        table.on_header_field = on_field;
+        table.on_header_value = on_value;
+        table.on_headers_complete = on_head;
+        table.on_body = on_body;
+        table.on_message_complete = on_complete;
+    }
+    return &table;
+}
+
+/* Ready for the next request. */
+static void begin(struct http *http)
+{
+    llhttp_init(&http->parser, HTTP_REQUEST, settings());
+    http->parser.data = http;
+    http->state = READING;
+    http->started = http->complete = http->in_value = false;
+    http->wrong = ERR_OK;
+    http->target_len = 0;
+    http->span_count = 0;
+    http->body_len = 0;
+    http->request.method = http->request.path = http->request.query = str_from("", 0);
+    http->request.header_count = 0;
+    buf_clear(&http->head);
+    buf_clear(&http->body);
+}
+
+/* ---- answering ---- */
+
+static const char *status_text(int status)
+{
+    static const struct {
+        int status;
+        const char *text;
+    } texts[] = {
+        {200, "OK"},
+        {202, "Accepted"},
+        {204, "No Content"},
+        {304, "Not Modified"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {408, "Request Timeout"},
+        {413, "Content Too Large"},
+        {426, "Upgrade Required"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {503, "Service Unavailable"},
+    };
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (texts[i].status == status) {
+            return texts[i].text;
+        }
+    }
+    return "Status";
+}
+
+static void add_date(struct buf *to)
+{
+    char text[64];
+    time_t now = time(NULL);
+    struct tm parts;
+
+    gmtime_r(&now, &parts);
+    strftime(text, sizeof(text), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &parts);
+    buf_add_text(to, text);
+}
+
+static void write_answer(struct buf *to, const struct answer *answer, bool close, bool with_body)
+{
+    buf_addf(to, "HTTP/1.1 %d %s\r\n", answer->status, status_text(answer->status));
+    add_date(to);
+    if (answer->type.len > 0) {
+        buf_addf(to, "Content-Type: %.*s\r\nX-Content-Type-Options: nosniff\r\n", STR_ARG(answer->type));
+    }
+    if (answer->status != 204 && answer->status != 304) {
+        buf_addf(to, "Content-Length: %zu\r\n", answer->body.len);
+    }
+    buf_add(to, answer->extra);
+    buf_add_text(to, close ? "Connection: close\r\n\r\n" : "\r\n");
+    if (with_body) {
+        buf_add(to, answer->body);
+    }
+}
+
+static void finish_request(struct http *http, bool close)
+{
+    if (close) {
+        http->state = GONE;
+        conn_end(http->conn, REASON_HTTP_DONE);
+        return;
+    }
+    begin(http);
+    http->served = true;
+    conn_deadline(http->conn, http->conn->net->services->config->connect_timeout_ms);
+    conn_pause(http->conn, false);
+    if (!http->running && http->stash.len > 0) {
+        struct buf stash = http->stash;
+
+        http->stash = (struct buf){0};
+        run(http, buf_str(&stash));
+        buf_finish(&stash);
+    }
+}
+
+void http_answer(struct http *http, const struct answer *answer)
+{
+    bool close = answer->close || !http->keep_alive || http->conn->net->draining || http->conn->peer_done;
+    struct buf bytes = {0};
+    struct msg *msg;
+
+    write_answer(&bytes, answer, close, !str_equal(http->request.method, STR("HEAD")));
+    msg = msg_raw(buf_str(&bytes));
+    conn_send_anyway(http->conn, msg);
+    msg_unref(msg);
+    buf_finish(&bytes);
+    finish_request(http, close);
+}
+
+/* {"error":CODE,"message":TEXT} and the headers that belong to the status. */
+static void refusal(enum err err, const char *why, struct buf *body, struct answer *answer)
+{
+    static const struct {
+        enum err err;
+        struct str lines;
+    } extras[] = {
+        {ERR_UNAUTHORIZED, {"WWW-Authenticate: Bearer\r\n", 26}},
+        {ERR_UPGRADE, {"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n", 47}},
+        {ERR_UNAVAILABLE, {"Retry-After: 1\r\n", 16}},
+        {ERR_METHOD, {"Allow: GET, HEAD, OPTIONS\r\n", 27}},
+    };
+
+    buf_add_text(body, "{\"error\":");
+    json_add_text(body, str_of(err_word(err)));
+    buf_add_text(body, ",\"message\":");
+    json_add_text(body, str_of(why != NULL ? why : err_text(err)));
+    buf_add_text(body, "}");
+    *answer = (struct answer){.status = err_status(err), .type = STR("application/json"), .body = buf_str(body)};
+    for (size_t i = 0; i < sizeof(extras) / sizeof(extras[0]); i++) {
+        if (extras[i].err == err) {
+            answer->extra = extras[i].lines;
+        }
+    }
+}
+
+void http_refuse(struct http *http, enum err err, const char *why)
+{
+    struct buf body = {0};
+    struct answer answer;
+
+    refusal(err, why, &body, &answer);
+    answer.close = !http->complete;
+    http_answer(http, &answer);
+    buf_finish(&body);
+}
+
+void http_write_refusal(struct buf *to, enum err err, const char *why)
+{
+    struct buf body = {0};
+    struct answer answer;
+
+    refusal(err, why, &body, &answer);
+    write_answer(to, &answer, true, true);
+    buf_finish(&body);
+}
+
+/* ---- the layer ---- */
+
+static enum metrics_rejection rejection_of(enum err err)
+{
+    static const struct {
+        enum err err;
+        enum metrics_rejection rejection;
+    } rows[] = {
+        {ERR_NOT_FOUND, METRICS_REJECTION_NOT_FOUND},
+        {ERR_TOO_LARGE, METRICS_REJECTION_TOO_LARGE},
+        {ERR_HEAD_TOO_LARGE, METRICS_REJECTION_TOO_LARGE},
+        {ERR_TIMEOUT, METRICS_REJECTION_TIMEOUT},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].err == err) {
+            return rows[i].rejection;
+        }
+    }
+    return METRICS_REJECTION_BAD_REQUEST;
+}
+
+/* The request can't be read to its end: say why and go. */
+static void give_up(struct http *http, enum err err)
+{
+    http->conn->net->services->metrics->rejected[rejection_of(err)]++;
+    http->keep_alive = false;
+    http_refuse(http, err, NULL);
+}
+
+/* One request's worth of bytes; returns how many were used. */
+static size_t parse(struct http *http, struct str bytes)
+{
+    llhttp_errno_t error = llhttp_execute(&http->parser, bytes.at, bytes.len);
+
+    if (http->complete) {
+        return (size_t)(llhttp_get_error_pos(&http->parser) - bytes.at);
+    }
+    if (error != HPE_OK) {
+        give_up(http, http->wrong != ERR_OK ? http->wrong : ERR_BAD_REQUEST);
+    }
+    return bytes.len;
+}
+
+static void serve(struct http *http)
+{
+    http->request.body = buf_str(&http->body);
+    if (http->body_len > http->conn->net->services->config->max_message) {
+        http->complete = false; /* the rest of what it had to say does not matter */
+        give_up(http, ERR_TOO_LARGE);
+        return;
+    }
+    http->state = ANSWERING;
+    conn_deadline(http->conn, http->conn->net->services->config->connect_timeout_ms);
+    route_serve(http);
+}
+
+/* Requests one after the other. A handler may answer at once, later, or hand the connection to another layer (then `http` is
+ * gone), so nothing of `http` is touched before the connection says that it is still ours. */
+static void run(struct http *http, struct str bytes)
+{
+    struct conn *conn = http->conn;
+
+    http->running = true;
+    while (bytes.len > 0 && conn->state == CONN_OPEN) {
+        bytes = str_skip(bytes, parse(http, bytes));
+        if (!http->complete) {
+            continue;
+        }
+        buf_clear(&http->stash);
+        buf_add(&http->stash, bytes);
+        serve(http);
+        if (conn->upper != http) {
+            return;
+        }
+        if (http->state != READING) {
+            conn_pause(conn, true);
+            break;
+        }
+        buf_clear(&http->stash);
+    }
+    http->running = false;
+}
+
+static void on_data(void *upper, struct str bytes)
+{
+    struct http *http = upper;
+
+    if (http->state == READING) {
+        run(http, bytes);
+    } else {
+        buf_add(&http->stash, bytes);
+    }
+}
+
+static void on_eof(void *upper)
+{
+    struct http *http = upper;
+
+    if (http->state == ANSWERING) {
+        return; /* http_answer sees peer_done and ends the connection after the answer */
+    }
+    conn_end(http->conn, http->started ? REASON_PEER_LOST : REASON_HTTP_DONE);
+}
+
+static void on_timeout(void *upper)
+{
+    struct http *http = upper;
+
+    if (http->state == ANSWERING) {
+        http->keep_alive = false;
+        http_refuse(http, ERR_UNAVAILABLE, NULL);
+    } else if (http->started) {
+        give_up(http, ERR_TIMEOUT);
+    } else {
+        conn_end(http->conn, REASON_TIMEOUT);
+    }
+}
+
+static void on_restart(void *upper)
+{
+    struct http *http = upper;
+
+    if (http->state == READING && !http->started) {
+        conn_end(http->conn, REASON_HTTP_DONE);
+    }
+}
+
+static void destroy(struct http *http)
+{
+    buf_finish(&http->head);
+    buf_finish(&http->body);
+    buf_finish(&http->stash);
+    mem_free(http);
+}
+
+static void on_closed(void *upper, enum reason reason)
+{
+    (void)reason;
+    destroy(upper);
+}
+
+static const struct conn_layer layer = {
+    .data = on_data,
+    .eof = on_eof,
+    .timeout = on_timeout,
+    .restart = on_restart,
+    .closed = on_closed,
+};
+
+void http_attach(struct conn *conn)
+{
+    struct http *http = mem_zero(sizeof(*http));
+
+    http->conn = conn;
+    conn->layer = &layer;
+    conn->upper = http;
+    begin(http);
+    conn_deadline(conn, conn->net->services->config->connect_timeout_ms);
+}
+
+struct conn *http_detach(struct http *http, struct buf *early)
+{
+    struct conn *conn = http->conn;
+
+    buf_add(early, buf_str(&http->stash));
+    conn->upper = NULL;
+    destroy(http);
+    return conn;
+}
+
+const struct request *http_request(const struct http *http)
+{
+    return &http->request;
+}
+
+struct conn *http_conn(const struct http *http)
+{
+    return http->conn;
+}

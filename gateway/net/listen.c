@@ -1,0 +1,157 @@
+/* The doors: listening sockets, public and admin. */
+#include "gateway/net/listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "gateway/net/conn.h"
+#include "gateway/net/http.h"
+
+enum {
+    BACKLOG = 4096,
+    REFUSALS_MAX = 256 /* connections beyond the limit that are told so; further ones are just closed */
+};
+
+struct listener {
+    uv_tcp_t tcp;
+    struct net *net;
+    bool admin;
+};
+
+/* One too many: the answer goes out before the request came. */
+static void turn_away(struct net *net, struct conn *conn)
+{
+    struct buf answer = {0};
+    struct msg *msg;
+
+    net->services->metrics->rejected[METRICS_REJECTION_CONNECTIONS]++;
+    if (net->conn_count > net->services->config->max_connections + REFUSALS_MAX) {
+        conn_cut(conn, REASON_HTTP_BAD);
+        return;
+    }
+    http_write_refusal(&answer, ERR_UNAVAILABLE, "no more connections are taken here");
+    msg = msg_raw(buf_str(&answer));
+    buf_finish(&answer);
+    conn_send_anyway(conn, msg);
+    msg_unref(msg);
+    conn_end(conn, REASON_HTTP_BAD);
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+    struct listener *listener = stream->data;
+    struct net *net = listener->net;
+    struct conn *conn;
+
+    if (status != 0) {
+        log_write(LOG_WARN, "accept failed", LOG_TEXT("why", uv_strerror(status)));
+        return;
+    }
+    conn = conn_accept(net, stream, listener->admin);
+    if (conn == NULL) {
+        return;
+    }
+    http_attach(conn);
+    if (!listener->admin) {
+        conn->counted = true;
+        if (++net->conn_count > net->services->config->max_connections) {
+            turn_away(net, conn);
+            return;
+        }
+    }
+    if (!conn_start(conn)) {
+        conn_cut(conn, REASON_PEER_LOST);
+    }
+}
+
+static int fill_address(const struct config_address *address, struct sockaddr_storage *to)
+{
+    memset(to, 0, sizeof(*to));
+    if (uv_ip4_addr(address->host, address->port, (struct sockaddr_in *)to) == 0) {
+        return 0;
+    }
+    return uv_ip6_addr(address->host, address->port, (struct sockaddr_in6 *)to);
+}
+
+/* libuv sets SO_REUSEADDR alone, so the socket is made here. Returns the descriptor or a negative libuv error. */
+static int bind_socket(const struct sockaddr_storage *address)
+{
+    socklen_t size = address->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+    int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int on = 1, error;
+
+    if (fd < 0) {
+        return uv_translate_sys_error(errno);
+    }
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0 ||
+        bind(fd, (const struct sockaddr *)address, size) != 0) {
+        error = uv_translate_sys_error(errno);
+        close(fd);
+        return error;
+    }
+    return fd;
+}
+
+static void log_address(const struct listener *listener, const char *event)
+{
+    struct sockaddr_storage address;
+    int size = sizeof(address);
+    char host[INET6_ADDRSTRLEN];
+    struct buf text = {0};
+
+    uv_tcp_getsockname(&listener->tcp, (struct sockaddr *)&address, &size);
+    uv_ip_name((struct sockaddr *)&address, host, sizeof(host));
+    /* The port stands at the same place in both kinds of address. */
+    buf_addf(&text, address.ss_family == AF_INET6 ? "[%s]:%u" : "%s:%u", host,
+             ntohs(((struct sockaddr_in *)&address)->sin_port));
+    log_write(LOG_INFO, event, LOG_STR("address", buf_str(&text)));
+    buf_finish(&text);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    mem_free(handle->data);
+}
+
+struct listener *listen_open(struct net *net, const struct config_address *address, bool admin, const char *event,
+                             const char **why)
+{
+    struct sockaddr_storage target;
+    struct listener *listener;
+    int fd, error = fill_address(address, &target);
+
+    fd = error == 0 ? bind_socket(&target) : error;
+    if (fd < 0) {
+        *why = uv_strerror(fd);
+        return NULL;
+    }
+    listener = mem_zero(sizeof(*listener));
+    listener->net = net;
+    listener->admin = admin;
+    listener->tcp.data = listener;
+    uv_tcp_init(net->loop, &listener->tcp);
+    error = uv_tcp_open(&listener->tcp, fd);
+    if (error == 0) {
+        error = uv_listen((uv_stream_t *)&listener->tcp, BACKLOG, on_connection);
+    }
+    if (error != 0) {
+        *why = uv_strerror(error);
+        listen_close(listener);
+        return NULL;
+    }
+    log_address(listener, event);
+    return listener;
+}
+
+void listen_close(struct listener *listener)
+{
+    if (listener != NULL) {
+        uv_close((uv_handle_t *)&listener->tcp, on_closed);
+    }
+}

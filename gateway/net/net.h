@@ -1,0 +1,40 @@
+/* What all connections of a process share: the loop, the wheel, the list of those that want to write, the pools. */
+#ifndef SEGUE_NET_NET_H
+#define SEGUE_NET_NET_H
+
+#include <uv.h>
+
+#include "gateway/net/wheel.h"
+#include "gateway/session.h"
+
+struct conn;
+struct ws_reader;
+
+enum { NET_READ_MAX = 65536 };
+
+struct net {
+    uv_loop_t *loop;
+    struct services *services;         /* borrowed */
+    const struct proto *const *protos; /* borrowed; NULL ends the table */
+    struct wheel wheel;
+    struct conn *conns; /* all that are not closed yet */
+    struct conn *dirty; /* want to write at the end of the turn */
+    uint64_t conn_count;
+    struct ws_reader *readers; /* spare WebSocket parsers */
+    unsigned reader_count;
+    bool draining;
+    uv_timer_t drain_clock;
+    uint64_t drain_until_ms;
+    char read_buffer[NET_READ_MAX]; /* one for all: every read is used up before the next */
+};
+
+struct net *net_create(uv_loop_t *loop, struct services *services, const struct proto *const *protos);
+/* The end of a loop turn: everything that was queued leaves, one write per connection. */
+void net_flush(struct net *net);
+/* Closes all connections with 1012, spread over so many milliseconds. */
+void net_drain(struct net *net, uint64_t over_ms);
+/* Cuts what is left and closes the handles. */
+void net_close(struct net *net);
+void net_destroy(struct net *net); /* after the loop has closed everything */
+
+#endif

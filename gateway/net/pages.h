@@ -1,0 +1,18 @@
+/* The pages, scripts and styles that are embedded in the binary: found by path, served with ETag and gzip. */
+#ifndef SEGUE_NET_PAGES_H
+#define SEGUE_NET_PAGES_H
+
+#include "gateway/net/http.h"
+
+struct page {
+    struct str path; /* "/player" */
+    struct str type;
+    struct str etag; /* with its quotes */
+    struct str plain;
+    struct str gzip;
+};
+
+const struct page *pages_find(struct str path); /* NULL when there is none */
+void pages_serve(struct http *http, const struct page *page);
+
+#endif

@@ -1,0 +1,7 @@
+/* Which protocols there are: one row each. */
+#include "gateway/proto/proto.h"
+
+const struct proto *const proto_table[] = {
+    &player_proto,
+    NULL,
+};

@@ -1,0 +1,101 @@
+/* What a protocol sees of a client, whatever carries it; and what a carrier sees of a protocol.
+ *
+ *     OPENING --session_accept--> OPEN --session_close / session_ended--> CLOSED
+ *        +-----session_refuse / session_ended------------------------------^
+ *
+ * A carrier (net/ws) creates the session with its connection and destroys it with it; between CLOSED and that moment the protocol
+ * is detached already and hears nothing more. */
+#ifndef SEGUE_GATEWAY_SESSION_H
+#define SEGUE_GATEWAY_SESSION_H
+
+#include <stdint.h>
+
+#include "common/err.h"
+#include "common/reason.h"
+#include "common/request.h"
+#include "gateway/auth.h"
+#include "gateway/config.h"
+#include "gateway/hub/hub.h"
+#include "gateway/metrics.h"
+#include "gateway/store/store.h"
+
+struct session;
+
+/* What all sessions of a process share; borrowed. */
+struct services {
+    const struct config *config;
+    struct auth *auth;
+    struct hub *hub;
+    struct store *store;
+    struct metrics *metrics;
+    uv_loop_t *loop;
+    bool draining;
+};
+
+/* A protocol: one row of proto/table. */
+struct proto {
+    const char *name;
+    struct str path; /* of its WebSocket */
+    enum metrics_protocol metric;
+    bool anonymous; /* may do without a token */
+    size_t size;    /* of the struct that begins with a struct session */
+
+    void (*open)(struct session *session, const struct request *request); /* then accept or refuse, at any time */
+    void (*message)(struct session *session, struct str text);
+    void (*limited)(struct session *session); /* say that messages come too fast */
+    void (*alive)(struct session *session);   /* the client was heard: once per heartbeat */
+    void (*drained)(struct session *session); /* there is room again after session_send found none */
+    void (*closed)(struct session *session);  /* let go of everything */
+};
+
+/* What carries sessions. */
+struct transport {
+    enum metrics_transport metric;
+    void (*accept)(void *carrier);
+    void (*refuse)(void *carrier, enum err err, const char *why);
+    bool (*send)(void *carrier, struct msg *msg); /* takes its own reference; false: no room, nothing was queued */
+    void (*trim)(void *carrier);                  /* drops what is queued and not yet on its way */
+    void (*pause)(void *carrier, bool paused);    /* stops and resumes reading */
+    void (*close)(void *carrier, enum reason reason);
+};
+
+enum session_state { SESSION_OPENING, SESSION_OPEN, SESSION_CLOSED };
+
+struct session {
+    const struct proto *proto;
+    const struct transport *transport;
+    void *carrier; /* borrowed */
+    const struct services *services;
+    char id[MSG_ORIGIN_LENGTH]; /* of this connection: leases and origins are keyed by it */
+    enum session_state state;
+    bool starved;           /* found no room; `drained` is due */
+    int64_t allowance;      /* thousandths of messages that may still come; below zero: above the rate */
+    uint64_t charged_ms;    /* when it was worked out last */
+    uint64_t complained_ms; /* when the client was told last */
+    char *user;             /* owned; NULL = anonymous */
+    size_t user_len;
+};
+
+struct session *session_create(const struct services *services, const struct proto *proto,
+                               const struct transport *transport, void *carrier, const struct claims *claims);
+void session_destroy(struct session *session); /* NULL is fine; closes first when need be */
+
+/* For carriers. */
+void session_receive(struct session *session, struct str text);
+bool session_charge(struct session *session); /* counts a message against the rate; may close; false: too fast */
+void session_alive(struct session *session);
+void session_drained(struct session *session);
+void session_ended(struct session *session); /* the connection is gone, whoever ended it */
+
+/* For protocols. */
+void session_accept(struct session *session);
+void session_refuse(struct session *session, enum err err, const char *why);
+bool session_send(struct session *session, struct msg *msg); /* false: no room; `drained` follows */
+bool session_say(struct session *session, struct str text);  /* the same for a message made here */
+void session_trim(struct session *session);
+void session_pause(struct session *session, bool paused);
+void session_close(struct session *session, enum reason reason);
+struct str session_id(const struct session *session);
+struct str session_user(const struct session *session);
+
+#endif

@@ -1,0 +1,41 @@
+/* The schema: every key and channel in Redis, one row each.
+ *
+ * The entity stands as hash tag, so that all keys of one entity live in one slot of a Redis Cluster. Names that come
+ * from outside are escaped before (keys_tag), so that nobody can leave his tag. */
+#ifndef SEGUE_STORE_KEYS_H
+#define SEGUE_STORE_KEYS_H
+
+#include "common/buf.h"
+
+/* name, text before the tag, what it is */
+#define KEYS_TABLE(X)                                                                          \
+    X(PLAYER, "player:", "hash: the state of a user's player; no TTL")                         \
+    X(DEVICES, "devices:", "sorted set: a user's devices by the end of their leases; 30 days") \
+    X(USER, "user:", "channel: what a user's devices are told")
+
+enum key {
+#define X(name, text, what) KEY_##name,
+    KEYS_TABLE(X)
+#undef X
+        KEY_COUNT
+};
+
+enum {
+    KEYS_PREFIX_MAX = 64,
+    KEYS_TAG_MAX = 384, /* an escaped name: three times the longest name */
+    KEYS_NAME_MAX = KEYS_PREFIX_MAX + 16 + KEYS_TAG_MAX
+};
+
+/* A key's full name; lives on the caller's stack. */
+struct key_name {
+    char at[KEYS_NAME_MAX];
+};
+
+/* The text in front of every key and channel; once, at start; borrowed for good. */
+void keys_setup(const char *prefix);
+/* An outsider's name (at most KEYS_TAG_MAX / 3 bytes) as it may stand between the braces. */
+void keys_tag(struct str name, struct buf *to);
+/* Writes PREFIX player:{TAG} and returns it; borrowed from `name`. */
+struct str keys_name(struct key_name *name, enum key key, struct str tag);
+
+#endif

@@ -1,0 +1,40 @@
+/* The transitions that run inside Redis: a table made from scripts/lua at build time. */
+#ifndef SEGUE_STORE_SCRIPTS_H
+#define SEGUE_STORE_SCRIPTS_H
+
+#include <stddef.h>
+
+#include "gen/scripts_table.h"
+
+enum script {
+#define X(name, keys, args) SCRIPT_##name,
+    SCRIPTS_TABLE(X)
+#undef X
+        SCRIPT_COUNT
+};
+
+/* What a transition may have come to; the first element of every script's answer is one of these words. */
+#define OUTCOME_TABLE(X)                                                                       \
+    X(APPLIED, "applied")                                                                      \
+    X(NO_STATE, "no_state")                                                                    \
+    X(REFUSED, "refused")                                                                      \
+    X(UNAVAILABLE, "unavailable")
+
+enum outcome {
+#define X(name, word) OUTCOME_##name,
+    OUTCOME_TABLE(X)
+#undef X
+        OUTCOME_COUNT
+};
+
+struct script_row {
+    const char *name;
+    size_t keys;
+    size_t args;
+    const char *body;
+};
+
+const struct script_row *script_row(enum script script);
+const char *outcome_word(enum outcome outcome);
+
+#endif

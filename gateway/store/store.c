@@ -1,0 +1,703 @@
+/* State in Redis: calls of scripts, subscriptions, one notion of "up".
+ *
+ *     RESTING --back-off--> DIALING --both open, greeted--> UP
+ *        ^                     |                            |
+ *        +------- any failure: both connections go ---------+
+ *
+ * store_enter is the only place that changes the state. Scripts are loaded while greeting; should Redis forget them, NOSCRIPT
+ * loads them again and the call is sent once more from its own bytes. */
+#include "gateway/store/store.h"
+
+#include <hiredis/hiredis.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "gateway/store/call.h"
+#include "gateway/store/clock.h"
+#include "gateway/store/link.h"
+#include "gateway/store/resp.h"
+#include "gateway/store/tap.h"
+
+enum {
+    ANSWER_MS = 3000,    /* longer without an answer: Redis is away */
+    BEAT_MS = 1000,      /* how often both connections are asked whether they live */
+    TICK_MS = 250,       /* how often deadlines are looked at */
+    LATE_TICKS = 2,      /* ... and how often in a row: after a pause of our own the answer may lie in the socket */
+    REST_FIRST_MS = 50,  /* back-off: first, and ... */
+    REST_LAST_MS = 1000, /* ... longest rest */
+    CALLS_MAX = 100000,  /* pending calls of the process */
+    SPARE_MAX = 1024,    /* finished calls kept for reuse */
+    SPARE_ROOM = 4096,   /* ... unless they held more bytes than this */
+    SHA_TEXT = 41
+};
+
+enum state { RESTING, DIALING, UP, STOPPED };
+
+struct store {
+    uv_loop_t *loop;
+    struct url url;
+    struct metrics *metrics;
+    const struct store_events *events;
+    void *owner;
+
+    enum state state;
+    struct link *link; /* owned until it says closed */
+    struct tap *tap;   /* likewise */
+    bool link_open, tap_open;
+    unsigned greetings; /* answers still due before the store is up */
+    uint64_t dialed_ms;
+
+    uv_timer_t tick;
+    uint64_t rest_ms;
+    uint64_t rest_until_ms;
+    uint64_t beat_at_ms;
+    uint64_t tap_asked_ms; /* 0 = no answer due */
+    uv_getaddrinfo_t lookup;
+    bool looking_up;
+    char last_why[128]; /* what was logged last: a failure that repeats is said once */
+    unsigned late;      /* ticks in a row that found an answer overdue */
+
+    struct clock clock;
+    char shas[SCRIPT_COUNT][SHA_TEXT];
+    struct store_call *oldest, *newest; /* in flight, by age */
+    struct store_call *refused;         /* could not be sent; answered at the end of the turn */
+    struct store_call *spare;
+    size_t pending, spares;
+    bool reloading;
+};
+
+static void store_enter(struct store *store, enum state state);
+static void dial_address(struct store *store, const char *host);
+
+static uint64_t now_ms(const struct store *store)
+{
+    return uv_now(store->loop);
+}
+
+/* ---- failure: everything goes, once ---- */
+
+static void fail(struct store *store, const char *why)
+{
+    if (store->state == RESTING || store->state == STOPPED) {
+        return;
+    }
+    if (strcmp(why, store->last_why) != 0 || store->state == UP) {
+        struct buf at = {0};
+
+        url_print(&store->url, &at);
+        snprintf(store->last_why, sizeof(store->last_why), "%s", why);
+        log_write(LOG_WARN, "redis down", LOG_STR("redis", buf_str(&at)), LOG_TEXT("why", why));
+        buf_finish(&at);
+    }
+    store_enter(store, RESTING);
+}
+
+/* ---- calls ---- */
+
+static void call_unlink(struct store *store, struct store_call *call)
+{
+    if (call->older != NULL) {
+        call->older->newer = call->newer;
+    } else {
+        store->oldest = call->newer;
+    }
+    if (call->newer != NULL) {
+        call->newer->older = call->older;
+    } else {
+        store->newest = call->older;
+    }
+    store->pending--;
+}
+
+static void call_link(struct store *store, struct store_call *call)
+{
+    call->newer = NULL;
+    call->older = store->newest;
+    if (store->newest != NULL) {
+        store->newest->newer = call;
+    } else {
+        store->oldest = call;
+    }
+    store->newest = call;
+    store->pending++;
+}
+
+static struct store_call *call_take(struct store *store)
+{
+    struct store_call *call = store->spare;
+
+    if (call == NULL) {
+        call = mem_zero(sizeof(*call));
+        call->store = store;
+        return call;
+    }
+    store->spare = call->newer;
+    store->spares--;
+    return call;
+}
+
+static void call_drop(struct store_call *call)
+{
+    struct store *store = call->store;
+
+    if (store->spares >= SPARE_MAX || call->command.room > SPARE_ROOM) {
+        buf_finish(&call->command);
+        mem_free(call);
+        return;
+    }
+    call->newer = store->spare;
+    store->spare = call;
+    store->spares++;
+}
+
+/* The one end of every call. */
+static void call_finish(struct store_call *call, enum err err, const struct redisReply *reply)
+{
+    enum outcome outcome = err == ERR_OK ? reply_outcome(reply) : OUTCOME_UNAVAILABLE;
+
+    call->store->metrics->transitions[call->script][outcome]++;
+    call_leave(call);
+    if (call->done != NULL) {
+        call->done(call->context, err, reply);
+    }
+    call_drop(call);
+}
+
+static void on_call_answered(void *context, const struct redisReply *reply);
+
+static void call_send(struct store_call *call)
+{
+    struct store *store = call->store;
+
+    if (store->state == UP && store->pending < CALLS_MAX &&
+        link_send(store->link, buf_str(&call->command), on_call_answered, call)) {
+        call_link(store, call);
+        return;
+    }
+    call->newer = store->refused;
+    store->refused = call;
+}
+
+/* ---- scripts ---- */
+
+static void on_script_loaded(void *context, const struct redisReply *reply)
+{
+    struct store *store = context;
+
+    store->reloading = false;
+    if (reply != NULL && reply->type == REDIS_REPLY_ERROR) {
+        fail(store, reply->str);
+    }
+}
+
+static void load_scripts(struct store *store, link_reply_fn *done)
+{
+    struct buf command = {0};
+
+    for (int i = 0; i < SCRIPT_COUNT; i++) {
+        struct str body = str_of(script_row((enum script)i)->body);
+
+        buf_clear(&command);
+        resp_add_command(&command, (const struct str[]){STR("SCRIPT"), STR("LOAD"), body}, 3);
+        if (link_send(store->link, buf_str(&command), done, store)) {
+            store->greetings += store->state == DIALING;
+        }
+    }
+    buf_finish(&command);
+}
+
+static void sha_of(struct str body, char to[SHA_TEXT])
+{
+    unsigned char digest[SHA_DIGEST_LENGTH];
+
+    SHA1((const unsigned char *)body.at, body.len, digest);
+    for (int i = 0; i < SHA_DIGEST_LENGTH; i++) {
+        snprintf(to + 2 * i, 3, "%02x", digest[i]);
+    }
+}
+
+/* Redis forgot the scripts (SCRIPT FLUSH, a failover): load them once, then send the call again behind them. */
+static void resend(struct store_call *call)
+{
+    struct store *store = call->store;
+
+    if (!store->reloading) {
+        store->reloading = true;
+        load_scripts(store, on_script_loaded);
+    }
+    call->resent = true;
+    call_send(call);
+}
+
+static void on_call_answered(void *context, const struct redisReply *reply)
+{
+    struct store_call *call = context;
+    struct store *store = call->store;
+
+    call_unlink(store, call);
+    if (reply == NULL) {
+        call_finish(call, ERR_UNAVAILABLE, NULL);
+        return;
+    }
+    metrics_observe(&store->metrics->redis_latency, clock_local_us() - call->started_us);
+    if (reply->type != REDIS_REPLY_ERROR) {
+        call_finish(call, ERR_OK, reply);
+        return;
+    }
+    if (!call->resent && strncmp(reply->str, "NOSCRIPT", 8) == 0) {
+        resend(call);
+        return;
+    }
+    log_write(LOG_WARN, "redis refused", LOG_TEXT("script", script_row(call->script)->name),
+              LOG_TEXT("why", reply->str));
+    call_finish(call, ERR_UNAVAILABLE, NULL);
+    if (strncmp(reply->str, "READONLY", 8) == 0 || strncmp(reply->str, "NOAUTH", 6) == 0) {
+        fail(store, "Redis is no longer a master that lets us in");
+    }
+}
+
+void store_call(struct store *store, enum script script, struct strs keys, struct strs args, struct store_calls *calls,
+                store_done_fn *done, void *context)
+{
+    struct store_call *call = call_take(store);
+
+    call->script = script;
+    call->done = done;
+    call->context = context;
+    call->resent = false;
+    call->started_us = clock_local_us();
+    call_write(call, store->shas[script], keys, args);
+    call_join(call, calls);
+    call_send(call);
+}
+
+static void answer_refused(struct store *store)
+{
+    while (store->refused != NULL) {
+        struct store_call *call = store->refused;
+
+        store->refused = call->newer;
+        call_finish(call, ERR_UNAVAILABLE, NULL);
+    }
+}
+
+/* ---- greeting: password, database, scripts; then we are up ---- */
+
+static void greeted(struct store *store)
+{
+    if (store->state == DIALING && store->link_open && store->tap_open && --store->greetings == 0) {
+        store_enter(store, UP);
+    }
+}
+
+static void on_greeting_answered(void *context, const struct redisReply *reply)
+{
+    struct store *store = context;
+
+    if (reply == NULL || store->state != DIALING) {
+        return;
+    }
+    if (reply->type == REDIS_REPLY_ERROR) {
+        fail(store, reply->str);
+        return;
+    }
+    greeted(store);
+}
+
+static void greet_link(struct store *store, const struct str *words, size_t count)
+{
+    struct buf command = {0};
+
+    resp_add_command(&command, words, count);
+    if (link_send(store->link, buf_str(&command), on_greeting_answered, store)) {
+        store->greetings++;
+    }
+    buf_finish(&command);
+}
+
+/* AUTH with or without a user name; returns the number of words, 0 when no password was given. */
+static size_t auth_words(const struct store *store, struct str words[3])
+{
+    size_t count = 0;
+
+    if (store->url.password == NULL) {
+        return 0;
+    }
+    words[count++] = STR("AUTH");
+    if (store->url.user != NULL) {
+        words[count++] = str_of(store->url.user);
+    }
+    words[count++] = str_of(store->url.password);
+    return count;
+}
+
+/* Both sockets are open: everything that must be said first goes out at once. */
+static void greet(struct store *store)
+{
+    struct str words[3];
+    size_t count = auth_words(store, words);
+    char database[16];
+
+    if (!store->link_open || !store->tap_open) {
+        return;
+    }
+    store->greetings = 1; /* the tap's PING below */
+    if (count > 0) {
+        greet_link(store, words, count);
+        tap_send(store->tap, words, count);
+        store->greetings++;
+    }
+    if (store->url.database != 0) {
+        snprintf(database, sizeof(database), "%u", store->url.database);
+        greet_link(store, (const struct str[]){STR("SELECT"), str_of(database)}, 2);
+    }
+    load_scripts(store, on_greeting_answered);
+    tap_send(store->tap, (const struct str[]){STR("PING")}, 1);
+}
+
+/* ---- events of the two connections ---- */
+
+static void on_link_opened(void *owner)
+{
+    struct store *store = owner;
+
+    store->link_open = true;
+    greet(store);
+}
+
+static void on_link_closed(void *owner, const char *why)
+{
+    struct store *store = owner;
+
+    store->link = NULL;
+    fail(store, why);
+}
+
+static void on_tap_opened(void *owner)
+{
+    struct store *store = owner;
+
+    store->tap_open = true;
+    greet(store);
+}
+
+static void on_tap_closed(void *owner, const char *why)
+{
+    struct store *store = owner;
+
+    store->tap = NULL;
+    fail(store, why);
+}
+
+static void on_tap_message(void *owner, struct str channel, struct str payload)
+{
+    struct store *store = owner;
+
+    store->tap_asked_ms = store->tap_asked_ms != 0 ? now_ms(store) : 0; /* a busy tap is alive */
+    store->events->message(store->owner, channel, payload);
+}
+
+static void on_tap_changed(void *owner, struct str channel, bool subscribed)
+{
+    struct store *store = owner;
+
+    store->events->changed(store->owner, channel, subscribed);
+}
+
+static void on_tap_answered(void *owner, struct str error)
+{
+    struct store *store = owner;
+    char why[128];
+
+    if (error.len > 0) {
+        snprintf(why, sizeof(why), "%.*s", (int)error.len, error.at);
+        fail(store, why);
+        return;
+    }
+    store->tap_asked_ms = 0;
+    greeted(store);
+}
+
+static const struct link_events link_events = {on_link_opened, on_link_closed};
+static const struct tap_events tap_events = {on_tap_opened, on_tap_closed, on_tap_message, on_tap_changed,
+                                             on_tap_answered};
+
+/* ---- dialing ---- */
+
+static void dial_address(struct store *store, const char *host)
+{
+    store->link = link_open(store->loop, host, store->url.port, store->url.path, &link_events, store);
+    if (store->link != NULL) {
+        store->tap = tap_open(store->loop, host, store->url.port, store->url.path, &tap_events, store);
+    }
+    if (store->tap == NULL) {
+        fail(store, "no connection could be made");
+    }
+}
+
+static void on_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *found)
+{
+    struct store *store = lookup->data;
+    char host[INET6_ADDRSTRLEN];
+
+    store->looking_up = false;
+    if (store->state == DIALING) {
+        if (status != 0) {
+            fail(store, uv_strerror(status));
+        } else if (uv_ip_name(found->ai_addr, host, sizeof(host)) == 0) {
+            dial_address(store, host);
+        }
+    }
+    uv_freeaddrinfo(found);
+}
+
+static void dial(struct store *store)
+{
+    static const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct sockaddr_storage room;
+    const char *host = store->url.host;
+
+    store_enter(store, DIALING);
+    if (host == NULL || uv_ip4_addr(host, 0, (struct sockaddr_in *)&room) == 0 ||
+        uv_ip6_addr(host, 0, (struct sockaddr_in6 *)&room) == 0) {
+        dial_address(store, host);
+        return;
+    }
+    if (store->looking_up) {
+        fail(store, "the name of the host is still being looked up");
+        return;
+    }
+    store->lookup.data = store;
+    store->looking_up = uv_getaddrinfo(store->loop, &store->lookup, on_looked_up, host, NULL, &hints) == 0;
+    if (!store->looking_up) {
+        fail(store, "the name of the host can't be looked up");
+    }
+}
+
+/* ---- heartbeat ---- */
+
+static void on_time(void *context, const struct redisReply *reply)
+{
+    struct store *store = context;
+
+    if (reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2) {
+        clock_answered(&store->clock, (uint64_t)reply_int(reply, 0) * 1000000 + (uint64_t)reply_int(reply, 1));
+    }
+}
+
+static void beat(struct store *store)
+{
+    static const struct str ask_time = {"*1\r\n$4\r\nTIME\r\n", 14};
+
+    store->beat_at_ms = now_ms(store) + BEAT_MS;
+    if (clock_ask(&store->clock) && !link_send(store->link, ask_time, on_time, store)) {
+        return;
+    }
+    if (store->tap_asked_ms == 0) {
+        store->tap_asked_ms = now_ms(store);
+        tap_send(store->tap, (const struct str[]){STR("PING")}, 1);
+    }
+}
+
+static bool overdue(const struct store *store)
+{
+    uint64_t limit = (uint64_t)ANSWER_MS;
+
+    if (store->oldest != NULL && clock_local_us() - store->oldest->started_us > limit * 1000) {
+        return true;
+    }
+    return clock_waiting_us(&store->clock) > limit * 1000 ||
+           (store->tap_asked_ms != 0 && now_ms(store) - store->tap_asked_ms > limit);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct store *store = timer->data;
+
+    if (store->state == RESTING && store->link == NULL && store->tap == NULL &&
+        now_ms(store) >= store->rest_until_ms) {
+        dial(store);
+    } else if (store->state == DIALING && now_ms(store) - store->dialed_ms > ANSWER_MS) {
+        fail(store, "no answer while connecting");
+    } else if (store->state == UP && overdue(store)) {
+        if (++store->late >= LATE_TICKS) {
+            fail(store, "no answer in time");
+        }
+    } else if (store->state == UP && now_ms(store) >= store->beat_at_ms) {
+        store->late = 0;
+        beat(store);
+    }
+}
+
+/* ---- states ---- */
+
+static uint64_t jittered(uint64_t ms)
+{
+    unsigned char byte = 0;
+
+    RAND_bytes(&byte, 1);
+    return ms / 2 + ms * byte / 512;
+}
+
+static void let_go(struct store *store)
+{
+    store->link_open = store->tap_open = false;
+    store->tap_asked_ms = 0;
+    clock_forget(&store->clock);
+    if (store->link != NULL) {
+        link_close(store->link, store->last_why);
+    }
+    if (store->tap != NULL) {
+        tap_close(store->tap, store->last_why);
+    }
+}
+
+static void rest(struct store *store)
+{
+    store->rest_ms = store->rest_ms == 0 ? REST_FIRST_MS : store->rest_ms * 2;
+    if (store->rest_ms > REST_LAST_MS) {
+        store->rest_ms = REST_LAST_MS;
+    }
+    store->rest_until_ms = now_ms(store) + jittered(store->rest_ms);
+}
+
+static void come_up(struct store *store)
+{
+    struct buf at = {0};
+
+    url_print(&store->url, &at);
+    log_write(LOG_INFO, "redis up", LOG_STR("redis", buf_str(&at)));
+    buf_finish(&at);
+    store->rest_ms = 0;
+    store->last_why[0] = '\0';
+    store->reloading = false;
+    store->metrics->redis_up = 1;
+    beat(store);
+    store->events->up(store->owner);
+}
+
+/* The only writer of `state`. */
+static void store_enter(struct store *store, enum state state)
+{
+    enum state before = store->state;
+
+    store->state = state;
+    if (before == UP) {
+        store->metrics->redis_up = 0;
+        store->events->down(store->owner);
+    }
+    switch (state) {
+    case RESTING:
+        rest(store);
+        let_go(store);
+        break;
+    case DIALING:
+        store->dialed_ms = now_ms(store);
+        store->greetings = 0;
+        break;
+    case UP:
+        come_up(store);
+        break;
+    case STOPPED:
+        let_go(store);
+        uv_close((uv_handle_t *)&store->tick, NULL);
+        break;
+    }
+}
+
+/* ---- life ---- */
+
+struct store *store_create(uv_loop_t *loop, const struct url *url, struct metrics *metrics,
+                           const struct store_events *events, void *owner)
+{
+    struct store *store = mem_zero(sizeof(*store));
+
+    store->loop = loop;
+    store->url = *url;
+    store->metrics = metrics;
+    store->events = events;
+    store->owner = owner;
+    for (int i = 0; i < SCRIPT_COUNT; i++) {
+        sha_of(str_of(script_row((enum script)i)->body), store->shas[i]);
+    }
+    return store;
+}
+
+void store_start(struct store *store)
+{
+    uv_timer_init(store->loop, &store->tick);
+    store->tick.data = store;
+    uv_timer_start(&store->tick, on_tick, 0, TICK_MS);
+}
+
+void store_stop(struct store *store)
+{
+    if (store->state != STOPPED) {
+        store_enter(store, STOPPED);
+    }
+    answer_refused(store);
+}
+
+void store_destroy(struct store *store)
+{
+    if (store == NULL) {
+        return;
+    }
+    while (store->spare != NULL) {
+        struct store_call *call = store->spare;
+
+        store->spare = call->newer;
+        buf_finish(&call->command);
+        mem_free(call);
+    }
+    url_finish(&store->url);
+    mem_free(store);
+}
+
+bool store_is_up(const struct store *store)
+{
+    return store->state == UP;
+}
+
+size_t store_pending(const struct store *store)
+{
+    return store->pending;
+}
+
+static void tap_say(struct store *store, struct str verb, struct str channel)
+{
+    if (store->state == UP) {
+        tap_send(store->tap, (const struct str[]){verb, channel}, 2);
+    }
+}
+
+void store_watch(struct store *store, struct str channel)
+{
+    tap_say(store, STR("SUBSCRIBE"), channel);
+}
+
+void store_unwatch(struct store *store, struct str channel)
+{
+    tap_say(store, STR("UNSUBSCRIBE"), channel);
+}
+
+uint64_t store_now_us(const struct store *store)
+{
+    return clock_redis_us(&store->clock);
+}
+
+void store_flush(struct store *store)
+{
+    answer_refused(store);
+    if (store->link != NULL) {
+        link_flush(store->link);
+    }
+    if (store->tap != NULL) {
+        tap_flush(store->tap);
+    }
+}

@@ -1,0 +1,33 @@
+/* One connection to Redis for subscriptions: hiredis's reader on a plain libuv stream.
+ *
+ * hiredis's asynchronous context keeps a dictionary of channels and copies every reply. Here the reader calls us while it parses,
+ * with the bytes where they lie: a publication reaches the hub without a copy. It will also carry SSUBSCRIBE, which hiredis
+ * does not know.
+ *
+ * Life: tap_open -> opened -> ... -> closed (exactly once, after which the tap is gone by itself). */
+#ifndef SEGUE_STORE_TAP_H
+#define SEGUE_STORE_TAP_H
+
+#include <uv.h>
+
+#include "common/str.h"
+
+struct tap;
+
+struct tap_events {
+    void (*opened)(void *owner);
+    void (*closed)(void *owner, const char *why);
+    void (*message)(void *owner, struct str channel, struct str payload);
+    void (*changed)(void *owner, struct str channel, bool subscribed); /* Redis confirmed */
+    void (*answered)(void *owner, struct str error); /* to AUTH or PING; error.len == 0: fine */
+};
+
+/* `host` is a numeric address; NULL means the unix socket `path`. NULL when no socket could be had. */
+struct tap *tap_open(uv_loop_t *loop, const char *host, uint16_t port, const char *path,
+                     const struct tap_events *events, void *owner);
+/* Queues a command; what is queued leaves in one write at the end of the turn (tap_flush). */
+void tap_send(struct tap *tap, const struct str *words, size_t count);
+void tap_flush(struct tap *tap);
+void tap_close(struct tap *tap, const char *why);
+
+#endif

@@ -1,0 +1,16 @@
+-- device_leave: a device of a user is gone; what remains is the moment when somebody was last there.
+-- uses: time
+--
+-- Atomic because the entry and the mark of the last moment, `gone`, must change together: the ghost is worked out
+-- from them. The mark is a lease of no length, so it needs no case of its own.
+-- Returns the outcome.
+
+local devices = unpack(KEYS)
+local id, since, lease = unpack(ARGV)
+
+local forget_after = 30 * 86400 * 1000
+
+call('ZREM', devices, id .. ' ' .. since .. ' ' .. lease)
+call('ZADD', devices, now_ms, 'gone 0')
+call('PEXPIRE', devices, forget_after)
+return 'applied'
