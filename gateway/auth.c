@@ -38,12 +38,13 @@ static const struct algorithm {
     const char *name;
     jwt_alg_t alg;
     enum auth_key_kind kind;
+    size_t signature; /* bytes; 0 = the key decides */
 } algorithms[] = {
-    {"HS256", JWT_ALG_HS256, KEY_HMAC}, {"HS384", JWT_ALG_HS384, KEY_HMAC},
-    {"HS512", JWT_ALG_HS512, KEY_HMAC}, {"RS256", JWT_ALG_RS256, KEY_RSA},
-    {"RS384", JWT_ALG_RS384, KEY_RSA},  {"RS512", JWT_ALG_RS512, KEY_RSA},
-    {"ES256", JWT_ALG_ES256, KEY_P256}, {"ES384", JWT_ALG_ES384, KEY_P384},
-    {"ES512", JWT_ALG_ES512, KEY_P521},
+    {"HS256", JWT_ALG_HS256, KEY_HMAC, 32},  {"HS384", JWT_ALG_HS384, KEY_HMAC, 48},
+    {"HS512", JWT_ALG_HS512, KEY_HMAC, 64},  {"RS256", JWT_ALG_RS256, KEY_RSA, 0},
+    {"RS384", JWT_ALG_RS384, KEY_RSA, 0},    {"RS512", JWT_ALG_RS512, KEY_RSA, 0},
+    {"ES256", JWT_ALG_ES256, KEY_P256, 64},  {"ES384", JWT_ALG_ES384, KEY_P384, 96},
+    {"ES512", JWT_ALG_ES512, KEY_P521, 132},
 };
 
 /* ---- Life ---- */
@@ -174,41 +175,27 @@ bool auth_find(const struct auth *auth, const struct request *request, struct bu
 
 /* ---- Verifying it ---- */
 
+/* The three parts of a token, decoded. */
 struct parts {
-    struct str header, payload, signature;
+    struct buf header, payload, signature;
 };
 
-/* Three parts of base64url characters. */
 static bool cut_token(struct str token, struct parts *parts)
 {
-    struct str rest;
+    struct str header, payload, signature, rest;
 
-    for (size_t i = 0; i < token.len; i++) {
-        char c = token.at[i];
-
-        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
-            c != '-' && c != '_' && c != '.') {
-            return false;
-        }
-    }
-    return str_cut(token, '.', &parts->header, &rest) &&
-           str_cut(rest, '.', &parts->payload, &parts->signature) && parts->header.len > 0 &&
-           parts->payload.len > 0 &&
-           (parts->signature.len == 0 ||
-            memchr(parts->signature.at, '.', parts->signature.len) == NULL);
+    return str_cut(token, '.', &header, &rest) && str_cut(rest, '.', &payload, &signature) &&
+           codec_unbase64url(header, &parts->header) == ERR_OK &&
+           codec_unbase64url(payload, &parts->payload) == ERR_OK &&
+           codec_unbase64url(signature, &parts->signature) == ERR_OK;
 }
 
 /* A part as JSON object; NULL when it isn't one. */
-static cJSON *read_part(struct str part)
+static cJSON *read_object(const struct buf *part)
 {
-    struct buf text = {0};
-    const char *why;
-    cJSON *json = NULL;
+    const char *ignored;
+    cJSON *json = json_parse(buf_str(part), &ignored);
 
-    if (codec_unbase64url(part, &text) == ERR_OK) {
-        json = json_parse(buf_str(&text), &why);
-    }
-    buf_finish(&text);
     if (json != NULL && !cJSON_IsObject(json)) {
         cJSON_Delete(json);
         return NULL;
@@ -216,25 +203,34 @@ static cJSON *read_part(struct str part)
     return json;
 }
 
-/* Whether the signature fits the key, by the algorithm that the header names. */
-static bool signature_fits(const struct auth_key *key, const char *token,
-                           const struct algorithm *algorithm)
+/* Whether the signature, of so many bytes, fits the key by the algorithm that the header names.
+ * A signature of another length than the key makes never comes to libjwt: 1.10 writes behind
+ * its memory when it is empty. */
+static bool signature_fits(const struct auth_key *key, const struct algorithm *algorithm,
+                           const char *token, size_t signature)
 {
     jwt_t *jwt = NULL;
-    bool fits = jwt_decode(&jwt, token, key->bytes, key->len) == 0 &&
-                jwt_get_alg(jwt) == algorithm->alg;
+    bool fits;
 
+    if (signature != (algorithm->signature != 0 ? algorithm->signature : key->signature)) {
+        return false;
+    }
+    fits = jwt_decode(&jwt, token, key->bytes, key->len) == 0 &&
+           jwt_get_alg(jwt) == algorithm->alg;
     jwt_free(jwt);
     ERR_clear_error();
     return fits;
 }
 
 /* Tries the keys that serve the algorithm and the kid. NULL when one fits. */
-static const char *check_keys(const struct auth *auth, const char *token,
-                              const struct algorithm *algorithm, const struct json_field *kid)
+static const char *check_keys(const struct auth *auth, const struct algorithm *algorithm,
+                              const struct json_field *kid, struct str token, size_t signature)
 {
     const char *why = "no key is known for this token";
+    char text[TOKEN_MAX + 1];
 
+    memcpy(text, token.at, token.len);
+    text[token.len] = '\0';
     for (size_t i = 0; i < auth->key_count; i++) {
         const struct auth_key *key = &auth->keys[i];
 
@@ -242,7 +238,7 @@ static const char *check_keys(const struct auth *auth, const char *token,
             (kid->there && key->kid != NULL && !str_equal(kid->text, str_of(key->kid)))) {
             continue;
         }
-        if (signature_fits(key, token, algorithm)) {
+        if (signature_fits(key, algorithm, text, signature)) {
             return NULL;
         }
         why = "the signature does not fit";
@@ -250,7 +246,8 @@ static const char *check_keys(const struct auth *auth, const char *token,
     return why;
 }
 
-static const char *check_signature(const struct auth *auth, struct str token, struct str header)
+static const char *check_signature(const struct auth *auth, const cJSON *header,
+                                   struct str token, size_t signature)
 {
     enum {
         ALG,
@@ -265,26 +262,18 @@ static const char *check_signature(const struct auth *auth, struct str token, st
         [TYP] = {.name = "typ", .kind = JSON_TEXT},
         [CRIT] = {.name = "crit", .kind = JSON_ANY},
     };
-    char text[TOKEN_MAX + 1], ignored[JSON_WHY_MAX];
-    const char *why = "the token's header is not valid";
-    cJSON *json = read_part(header);
+    char ignored[JSON_WHY_MAX];
 
-    if (json == NULL || json_read(json, fields, COUNT, ignored) != ERR_OK ||
-        fields[CRIT].there ||
+    if (json_read(header, fields, COUNT, ignored) != ERR_OK || fields[CRIT].there ||
         (fields[TYP].there && !str_equal_nocase(fields[TYP].text, STR("JWT")))) {
-        goto out;
+        return "the token's header is not valid";
     }
-    why = "the token's algorithm is not accepted";
-    memcpy(text, token.at, token.len);
-    text[token.len] = '\0';
     for (size_t i = 0; i < sizeof(algorithms) / sizeof(algorithms[0]); i++) {
         if (str_equal(fields[ALG].text, str_of(algorithms[i].name))) {
-            why = check_keys(auth, text, &algorithms[i], &fields[KID]);
+            return check_keys(auth, &algorithms[i], &fields[KID], token, signature);
         }
     }
-out:
-    cJSON_Delete(json);
-    return why;
+    return "the token's algorithm is not accepted";
 }
 
 /* Seconds since 1970, fractions allowed, to milliseconds; cut to what fits. */
@@ -400,11 +389,30 @@ static const char *check_claims(const struct auth *auth, const cJSON *json, int6
     return check_user(auth, json, claims);
 }
 
+/* NULL when the token, cut into its parts, holds. */
+static const char *check_parts(const struct auth *auth, struct str token,
+                               const struct parts *parts, int64_t now_ms, struct claims *claims)
+{
+    cJSON *header = read_object(&parts->header), *payload = read_object(&parts->payload);
+    const char *why = header == NULL    ? "the token's header is not valid"
+                      : payload == NULL ? "the token's claims are not valid"
+                                        : NULL;
+
+    if (why == NULL) {
+        why = check_signature(auth, header, token, parts->signature.len);
+    }
+    if (why == NULL) {
+        why = check_claims(auth, payload, now_ms, claims);
+    }
+    cJSON_Delete(header);
+    cJSON_Delete(payload);
+    return why;
+}
+
 enum err auth_verify(const struct auth *auth, struct str token, int64_t now_ms,
                      struct claims *claims, const char **why)
 {
-    struct parts parts;
-    cJSON *json;
+    struct parts parts = {{0}, {0}, {0}};
 
     if (token.len == 0) {
         *why = "the token is empty";
@@ -413,13 +421,10 @@ enum err auth_verify(const struct auth *auth, struct str token, int64_t now_ms,
     } else if (!cut_token(token, &parts)) {
         *why = "the token is malformed";
     } else {
-        *why = check_signature(auth, token, parts.header);
-        if (*why == NULL) {
-            json = read_part(parts.payload);
-            *why = json == NULL ? "the token's claims are not valid"
-                                : check_claims(auth, json, now_ms, claims);
-            cJSON_Delete(json);
-        }
+        *why = check_parts(auth, token, &parts, now_ms, claims);
     }
+    buf_finish(&parts.header);
+    buf_finish(&parts.payload);
+    buf_finish(&parts.signature);
     return *why == NULL ? ERR_OK : ERR_UNAUTHORIZED;
 }

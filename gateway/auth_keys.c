@@ -116,6 +116,7 @@ static bool keep_key(struct auth_key *key, EVP_PKEY *pkey)
         len = BIO_get_mem_data(bio, &text);
         key->bytes = (unsigned char *)mem_copy(text, (size_t)len);
         key->len = (int)len;
+        key->signature = (size_t)EVP_PKEY_get_size(pkey);
     }
     BIO_free(bio);
     return kept;

@@ -20,6 +20,7 @@ struct auth_key {
     char *kid;            /* owned; NULL = serves any */
     unsigned char *bytes; /* owned: the secret, or PEM as libjwt wants it */
     int len;
+    size_t signature; /* bytes of an RSA key's signatures */
 };
 
 /* Takes an HMAC secret. */
