@@ -60,8 +60,116 @@ $(BUILD)/llhttp/%.o: /usr/share/llhttp/%.c
 	@echo "  CC    $<"
 	@$(CC) $(LLHTTP_CFLAGS) -I/usr/share/include/llhttp $(OPTIMIZE) $(SANITIZE) -c -o $@ $<
 
--include $(OBJECTS:.o=.d)
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)
 
 .PHONY: clean
 clean: ## remove everything that was built
 	rm -rf $(BUILD)
+
+# ---- tests ----
+
+UNITS := $(patsubst test/unit/%.c,$(BUILD)/unit/%,$(wildcard test/unit/test_*.c))
+FUZZERS := $(patsubst test/fuzz/%.c,%,$(wildcard test/fuzz/fuzz_*.c))
+REPLAYS := $(FUZZERS:%=$(BUILD)/fuzz/%)
+NODE_TESTS := test/node_modules/.package-lock.json
+# The binary that black-box tests run.
+export SEGUE_BIN ?= $(abspath $(BUILD)/segue)
+
+$(BUILD)/unit/%: $(BUILD)/test/unit/%.o $(LIBRARY)
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+
+# A fuzz target with a plain main: replays the corpus under any compiler.
+$(BUILD)/fuzz/%: $(BUILD)/test/fuzz/%.o $(BUILD)/test/fuzz/replay.o $(LIBRARY)
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(NODE_TESTS): test/package-lock.json
+	cd test && npm ci --no-fund --no-audit
+	@touch $@
+
+.PHONY: test unit units replay lua e2e browser chaos
+test: unit lua e2e ## unit, lua and e2e
+
+units: $(UNITS) $(REPLAYS)
+
+unit: units ## unit tests, and what the fuzzers once found
+	@status=0; for test in $(UNITS); do $(RUN) $$test || status=1; done; exit $$status
+	@$(MAKE) --no-print-directory replay
+
+replay: $(REPLAYS)
+	@for name in $(FUZZERS); do $(BUILD)/fuzz/$$name test/fuzz/corpus/$${name#fuzz_} || exit 1; done
+
+lua: all $(NODE_TESTS) ## the scripts on a real redis-server
+	node --test --test-concurrency=2 test/lua/*.test.mjs
+
+e2e: all $(NODE_TESTS) ## the gateway from outside, two processes and more
+	node --test --test-concurrency=3 test/e2e/*.test.mjs
+
+browser: all $(NODE_TESTS) ## the pages in headless Chromium
+	node --test --test-concurrency=1 test/browser/*.test.mjs
+
+chaos: all $(NODE_TESTS) ## kill -9, Redis loss, mass resets
+	node --test --test-concurrency=1 test/chaos/*.test.mjs
+
+.PHONY: asan asan-build valgrind fuzz cover clang
+ASAN := BUILD=build/asan OPTIMIZE="-O1 -g -fno-omit-frame-pointer" SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+
+asan-build: ## the gateway and its unit tests with AddressSanitizer and UBSan, in build/asan
+	@$(MAKE) --no-print-directory $(ASAN) all units
+
+asan: asan-build ## unit, lua and e2e under AddressSanitizer and UBSan
+	@$(MAKE) --no-print-directory $(ASAN) SEGUE_TEST_SLOW=3 SEGUE_BIN=$(abspath build/asan/segue) test
+
+clang: ## everything once more with clang, in build/clang
+	@$(MAKE) --no-print-directory CC=clang BUILD=build/clang all units
+
+valgrind: units ## unit tests under valgrind
+	@$(MAKE) --no-print-directory unit RUN="valgrind -q --leak-check=full --error-exitcode=1"
+
+FUZZ_SECONDS ?= 60
+fuzz: ## fuzz every parser for FUZZ_SECONDS (60) each; new finds go to build/fuzz-corpus
+	@$(MAKE) --no-print-directory CC=clang BUILD=build/fuzzing \
+		OPTIMIZE="-O1 -g" SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined" fuzz-run
+
+.PHONY: fuzz-run
+fuzz-run: $(LIBRARY) $(FUZZERS:%=$(BUILD)/test/fuzz/%.o)
+	@for name in $(FUZZERS); do \
+		echo "  FUZZ  $$name"; \
+		mkdir -p build/fuzz-corpus/$$name; \
+		clang $(LDFLAGS) -fsanitize=fuzzer -o $(BUILD)/$$name $(BUILD)/test/fuzz/$$name.o $(LIBRARY) $(LDLIBS) && \
+		$(BUILD)/$$name -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -print_final_stats=0 -verbosity=0 \
+			build/fuzz-corpus/$$name test/fuzz/corpus/$${name#fuzz_} || exit 1; \
+	done
+
+cover: ## line coverage of the unit tests, in build/cover
+	@$(MAKE) --no-print-directory BUILD=build/cover OPTIMIZE="-O0 -g" SANITIZE="--coverage" unit
+	gcovr -r . build/cover --exclude test --txt
+
+# ---- checks ----
+
+SOURCES := $(wildcard common/*.[ch] common/tools/*.c gateway/*.[ch] gateway/*/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/bench/*.[ch])
+
+.PHONY: format format-check lint check compdb bench
+format: ## clang-format over all C
+	clang-format -i $(SOURCES)
+
+format-check: ## ... or complain
+	@clang-format --dry-run --Werror $(SOURCES)
+
+lint: $(GENERATED) ## clang-tidy, cppcheck, shellcheck, luacheck, include direction, sizes
+	@scripts/lint $(BUILD) '$(CPPFLAGS) -std=c11 -D_GNU_SOURCE -DSEGUE_VERSION="$(VERSION)"'
+
+check: format-check lint clang ## what CI checks besides the tests
+
+compdb: ## compile_commands.json
+	bear -- $(MAKE) -B all units
+
+bench: ## measure; see scripts/bench --help
+	scripts/bench
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{printf "  make %-14s %s\n", $$1, $$2}'

@@ -31,7 +31,7 @@ struct gateway {
     uv_timer_t lag;
     uint64_t lag_due_us;
     uint64_t last_calls_until_ms;
-    bool ended; /* everything is being closed */
+    bool ended;              /* everything is being closed */
     uint64_t told[TOLD_MAX]; /* publication times of messages that leave with this turn */
     size_t told_count;
 };
@@ -116,7 +116,8 @@ static void on_hub_unwatch(void *owner, struct str channel)
     store_unwatch(((struct gateway *)owner)->services.store, channel);
 }
 
-static const struct store_events store_events = {on_store_up, on_store_down, on_store_changed, on_store_message};
+static const struct store_events store_events = {on_store_up, on_store_down, on_store_changed,
+                                                 on_store_message};
 static const struct hub_events hub_events = {on_hub_watch, on_hub_unwatch};
 
 /* ---- the end ---- */
@@ -145,14 +146,16 @@ static void on_signal(uv_signal_t *signal, int number)
         log_write(LOG_WARN, "exit", LOG_TEXT("why", "a second signal"));
         exit(EXIT_SUCCESS);
     }
-    log_write(LOG_INFO, "draining", LOG_NUMBER("signal", number), LOG_NUMBER("seconds", gateway->config->drain_s));
+    log_write(LOG_INFO, "draining", LOG_NUMBER("signal", number),
+              LOG_NUMBER("seconds", gateway->config->drain_s));
     gateway->services.draining = true;
     listen_close(gateway->public_door);
     gateway->public_door = NULL;
     net_drain(gateway->net, gateway->config->drain_s * 1000);
 }
 
-/* While draining: once nobody is connected, the last calls get a moment to reach Redis, then everything ends. */
+/* While draining: once nobody is connected, the last calls get a moment to reach Redis, then
+ * everything ends. */
 static void look_for_end(struct gateway *gateway)
 {
     uint64_t now = uv_now(&gateway->loop);
@@ -174,7 +177,8 @@ static void on_lag(uv_timer_t *timer)
     uint64_t now = uv_hrtime() / 1000;
 
     gateway->metrics.loop_lag_us = now > gateway->lag_due_us ? now - gateway->lag_due_us : 0;
-    gateway->lag_due_us = now + (uint64_t)(gateway->services.draining ? LAG_MS / 10 : LAG_MS) * 1000;
+    gateway->lag_due_us =
+        now + (uint64_t)(gateway->services.draining ? LAG_MS / 10 : LAG_MS) * 1000;
     uv_timer_start(timer, on_lag, gateway->services.draining ? LAG_MS / 10 : LAG_MS, 0);
     look_for_end(gateway);
 }
@@ -207,7 +211,8 @@ static int create_services(struct gateway *gateway)
     }
     keys_setup(gateway->config->redis_prefix);
     services->hub = hub_create(&hub_events, gateway, &gateway->metrics.channels);
-    services->store = store_create(&gateway->loop, &url, &gateway->metrics, &store_events, gateway);
+    services->store =
+        store_create(&gateway->loop, &url, &gateway->metrics, &store_events, gateway);
     for (int i = 0; i < SCRIPT_COUNT; i++) {
         gateway->metrics.script_names[i] = script_row((enum script)i)->name;
     }
@@ -248,7 +253,8 @@ static void start_clockwork(struct gateway *gateway)
     watch_signal(gateway, &gateway->interrupt, SIGINT);
 }
 
-/* A second process on a host that did not choose an admin address of its own goes without one; a chosen address must be had. */
+/* A second process on a host that did not choose an admin address of its own goes without one;
+ * a chosen address must be had. */
 static bool open_doors(struct gateway *gateway)
 {
     const struct config *config = gateway->config;
@@ -256,17 +262,20 @@ static bool open_doors(struct gateway *gateway)
 
     gateway->public_door = listen_open(gateway->net, &config->listen, false, "listening", &why);
     if (gateway->public_door == NULL) {
-        log_write(LOG_ERROR, "cannot listen", LOG_TEXT("option", "--listen"), LOG_TEXT("why", why));
+        log_write(LOG_ERROR, "cannot listen", LOG_TEXT("option", "--listen"),
+                  LOG_TEXT("why", why));
         return false;
     }
     if (config->admin_listen.off) {
         return true;
     }
-    gateway->admin_door = listen_open(gateway->net, &config->admin_listen, true, "admin listening", &why);
+    gateway->admin_door =
+        listen_open(gateway->net, &config->admin_listen, true, "admin listening", &why);
     if (gateway->admin_door == NULL) {
         enum log_level level = config->admin_listen.chosen ? LOG_ERROR : LOG_WARN;
 
-        log_write(level, "cannot listen", LOG_TEXT("option", "--admin-listen"), LOG_TEXT("why", why),
+        log_write(level, "cannot listen", LOG_TEXT("option", "--admin-listen"),
+                  LOG_TEXT("why", why),
                   LOG_TEXT("hint", "give each process an address of its own"));
         return !config->admin_listen.chosen;
     }
@@ -304,7 +313,8 @@ int main(int argc, char **argv)
     if (outcome == CONFIG_WRONG) {
         status = EXIT_WRONG;
     } else if (outcome == CONFIG_RUN) {
-        log_setup((enum log_level)gateway->config->log_level, (enum log_format)gateway->config->log_format);
+        log_setup((enum log_level)gateway->config->log_level,
+                  (enum log_format)gateway->config->log_format);
         uv_loop_init(&gateway->loop);
         status = create_services(gateway);
         if (status == EXIT_SUCCESS && !gateway->config->check_only) {

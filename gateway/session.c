@@ -12,7 +12,8 @@ enum {
 };
 
 struct session *session_create(const struct services *services, const struct proto *proto,
-                               const struct transport *transport, void *carrier, const struct claims *claims)
+                               const struct transport *transport, void *carrier,
+                               const struct claims *claims)
 {
     struct session *session = mem_zero(proto->size);
     char id[MSG_ORIGIN_LENGTH + 1];
@@ -34,7 +35,8 @@ struct session *session_create(const struct services *services, const struct pro
 
 static uint64_t *gauge(const struct session *session)
 {
-    return &session->services->metrics->connections[session->proto->metric][session->transport->metric];
+    return &session->services->metrics
+                ->connections[session->proto->metric][session->transport->metric];
 }
 
 /* The only way to CLOSED. */

@@ -3,8 +3,8 @@
  *     OPENING --session_accept--> OPEN --session_close / session_ended--> CLOSED
  *        +-----session_refuse / session_ended------------------------------^
  *
- * A carrier (net/ws) creates the session with its connection and destroys it with it; between CLOSED and that moment the protocol
- * is detached already and hears nothing more. */
+ * A carrier (net/ws) creates the session with its connection and destroys it with it; between
+ * CLOSED and that moment the protocol is detached already and hears nothing more. */
 #ifndef SEGUE_GATEWAY_SESSION_H
 #define SEGUE_GATEWAY_SESSION_H
 
@@ -40,12 +40,14 @@ struct proto {
     bool anonymous; /* may do without a token */
     size_t size;    /* of the struct that begins with a struct session */
 
-    void (*open)(struct session *session, const struct request *request); /* then accept or refuse, at any time */
+    void (*open)(struct session *session,
+                 const struct request *request); /* then accept or refuse, at any time */
     void (*message)(struct session *session, struct str text);
     void (*limited)(struct session *session); /* say that messages come too fast */
     void (*alive)(struct session *session);   /* the client was heard: once per heartbeat */
-    void (*drained)(struct session *session); /* there is room again after session_send found none */
-    void (*closed)(struct session *session);  /* let go of everything */
+    void (*drained)(
+        struct session *session); /* there is room again after session_send found none */
+    void (*closed)(struct session *session); /* let go of everything */
 };
 
 /* What carries sessions. */
@@ -53,13 +55,19 @@ struct transport {
     enum metrics_transport metric;
     void (*accept)(void *carrier);
     void (*refuse)(void *carrier, enum err err, const char *why);
-    bool (*send)(void *carrier, struct msg *msg); /* takes its own reference; false: no room, nothing was queued */
-    void (*trim)(void *carrier);                  /* drops what is queued and not yet on its way */
-    void (*pause)(void *carrier, bool paused);    /* stops and resumes reading */
+    bool (*send)(
+        void *carrier,
+        struct msg *msg); /* takes its own reference; false: no room, nothing was queued */
+    void (*trim)(void *carrier);               /* drops what is queued and not yet on its way */
+    void (*pause)(void *carrier, bool paused); /* stops and resumes reading */
     void (*close)(void *carrier, enum reason reason);
 };
 
-enum session_state { SESSION_OPENING, SESSION_OPEN, SESSION_CLOSED };
+enum session_state {
+    SESSION_OPENING,
+    SESSION_OPEN,
+    SESSION_CLOSED
+};
 
 struct session {
     const struct proto *proto;
@@ -68,8 +76,9 @@ struct session {
     const struct services *services;
     char id[MSG_ORIGIN_LENGTH]; /* of this connection: leases and origins are keyed by it */
     enum session_state state;
-    bool starved;           /* found no room; `drained` is due */
-    int64_t allowance;      /* thousandths of messages that may still come; below zero: above the rate */
+    bool starved; /* found no room; `drained` is due */
+    int64_t
+        allowance; /* thousandths of messages that may still come; below zero: above the rate */
     uint64_t charged_ms;    /* when it was worked out last */
     uint64_t complained_ms; /* when the client was told last */
     char *user;             /* owned; NULL = anonymous */
@@ -77,12 +86,14 @@ struct session {
 };
 
 struct session *session_create(const struct services *services, const struct proto *proto,
-                               const struct transport *transport, void *carrier, const struct claims *claims);
+                               const struct transport *transport, void *carrier,
+                               const struct claims *claims);
 void session_destroy(struct session *session); /* NULL is fine; closes first when need be */
 
 /* For carriers. */
 void session_receive(struct session *session, struct str text);
-bool session_charge(struct session *session); /* counts a message against the rate; may close; false: too fast */
+bool session_charge(struct session *session); /* counts a message against the rate; may close;
+                                                 false: too fast */
 void session_alive(struct session *session);
 void session_drained(struct session *session);
 void session_ended(struct session *session); /* the connection is gone, whoever ended it */
@@ -90,8 +101,10 @@ void session_ended(struct session *session); /* the connection is gone, whoever 
 /* For protocols. */
 void session_accept(struct session *session);
 void session_refuse(struct session *session, enum err err, const char *why);
-bool session_send(struct session *session, struct msg *msg); /* false: no room; `drained` follows */
-bool session_say(struct session *session, struct str text);  /* the same for a message made here */
+bool session_send(struct session *session,
+                  struct msg *msg); /* false: no room; `drained` follows */
+bool session_say(struct session *session,
+                 struct str text); /* the same for a message made here */
 void session_trim(struct session *session);
 void session_pause(struct session *session, bool paused);
 void session_close(struct session *session, enum reason reason);

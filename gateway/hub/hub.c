@@ -6,7 +6,11 @@
 
 #include "common/mem.h"
 
-enum state { ASKED, LIVE, LEAVING };
+enum state {
+    ASKED,
+    LIVE,
+    LEAVING
+};
 
 struct hub_channel {
     UT_hash_handle hh;
@@ -17,7 +21,8 @@ struct hub_channel {
 
 struct hub {
     struct hub_channel *channels; /* by name */
-    struct hub_sub *cursor;       /* the next to be told while a channel is being told; leaving moves it */
+    struct hub_sub
+        *cursor; /* the next to be told while a channel is being told; leaving moves it */
     const struct hub_events *events;
     void *owner;
     uint64_t *count; /* borrowed: the metric */
@@ -87,7 +92,8 @@ static void ask(struct hub *hub, struct hub_channel *channel)
     }
 }
 
-bool hub_join(struct hub *hub, struct hub_sub *sub, const struct hub_listener *listener, struct str name)
+bool hub_join(struct hub *hub, struct hub_sub *sub, const struct hub_listener *listener,
+              struct str name)
 {
     struct hub_channel *channel = find(hub, name);
 
@@ -136,7 +142,8 @@ void hub_leave(struct hub *hub, struct hub_sub *sub)
     }
 }
 
-/* Tells everybody who listens now. Who joins meanwhile stands in front of the cursor and is not told; nobody's leaving harms. */
+/* Tells everybody who listens now. Who joins meanwhile stands in front of the cursor and is not
+ * told; nobody's leaving harms. */
 static void tell_message(struct hub *hub, struct hub_channel *channel, struct msg *msg)
 {
     struct hub_sub *sub = channel->first;

@@ -1,11 +1,15 @@
 /* Channels and who listens to them in this process. Knows neither Redis nor clients.
  *
- * A channel exists while somebody listens, and a little longer: until Redis confirmed that it is no longer sent.
+ * A channel exists while somebody listens, and a little longer: until Redis confirmed that it
+ * is no longer sent.
  *
- *     (none) --first join--> ASKED --confirmed--> LIVE --last leave--> LEAVING --confirmed--> (none)
- *                                                                        +--joined meanwhile--> ASKED
+ *     (none) --first join--> ASKED --confirmed--> LIVE --last leave--> LEAVING --confirmed-->
+ * (none)
+ *                                                                        +--joined meanwhile-->
+ * ASKED
  *
- * One wish is under way per channel and no more, so a confirmation always belongs to the newest wish. */
+ * One wish is under way per channel and no more, so a confirmation always belongs to the newest
+ * wish. */
 #ifndef SEGUE_HUB_HUB_H
 #define SEGUE_HUB_HUB_H
 
@@ -19,7 +23,8 @@ struct hub_sub;
 
 /* What a listener is told. In either callback it may leave, and so may others. */
 struct hub_listener {
-    /* From here on nothing is missed: now read the state. Comes again whenever the subscription had to be made anew. */
+    /* From here on nothing is missed: now read the state. Comes again whenever the subscription
+     * had to be made anew. */
     void (*ready)(struct hub_sub *sub);
     void (*message)(struct hub_sub *sub, struct msg *msg); /* borrowed: msg_ref to keep it */
 };
@@ -40,7 +45,8 @@ struct hub *hub_create(const struct hub_events *events, void *owner, uint64_t *c
 void hub_destroy(struct hub *hub); /* nobody listens any more */
 
 /* Returns whether the channel is live already; otherwise `ready` is called when it is. */
-bool hub_join(struct hub *hub, struct hub_sub *sub, const struct hub_listener *listener, struct str channel);
+bool hub_join(struct hub *hub, struct hub_sub *sub, const struct hub_listener *listener,
+              struct str channel);
 void hub_leave(struct hub *hub, struct hub_sub *sub); /* harmless when not listening */
 
 /* What comes from Redis. */

@@ -77,7 +77,8 @@ struct msg *msg_from_envelope(struct str envelope)
         return NULL;
     }
     if (!str_equal(version, STR("1")) || kind.len != 1 || origin.len > MSG_ORIGIN_LENGTH ||
-        !str_to_u64(seq, UINT64_MAX / 2, &number) || !str_to_u64(time, UINT64_MAX / 2, &published)) {
+        !str_to_u64(seq, UINT64_MAX / 2, &number) ||
+        !str_to_u64(time, UINT64_MAX / 2, &published)) {
         return NULL;
     }
     msg = msg_text(payload);

@@ -1,7 +1,8 @@
 /* A message on its way to many clients: refcounted, immutable, framed once.
  *
- * The WebSocket header stands in front of the payload, so that one write serves every receiver without a copy. Memory is one
- * allocation. Also carries bytes that are no message at all (an HTTP answer): then there is no header. */
+ * The WebSocket header stands in front of the payload, so that one write serves every receiver
+ * without a copy. Memory is one allocation. Also carries bytes that are no message at all (an
+ * HTTP answer): then there is no header. */
 #ifndef SEGUE_HUB_MSG_H
 #define SEGUE_HUB_MSG_H
 
@@ -9,7 +10,9 @@
 
 #include "common/str.h"
 
-enum { MSG_ORIGIN_LENGTH = 16 };
+enum {
+    MSG_ORIGIN_LENGTH = 16
+};
 
 struct msg {
     uint32_t refs;
@@ -24,10 +27,10 @@ struct msg {
 };
 
 /* All of these come with one reference, which is the caller's. */
-struct msg *msg_text(struct str payload);                                   /* one text frame */
-struct msg *msg_frame(unsigned opcode, struct str payload);                 /* any frame, final, unmasked */
-struct msg *msg_raw(struct str bytes);                                      /* no frame */
-struct msg *msg_from_envelope(struct str envelope);                         /* NULL when it is none of ours */
+struct msg *msg_text(struct str payload);                   /* one text frame */
+struct msg *msg_frame(unsigned opcode, struct str payload); /* any frame, final, unmasked */
+struct msg *msg_raw(struct str bytes);                      /* no frame */
+struct msg *msg_from_envelope(struct str envelope);         /* NULL when it is none of ours */
 
 struct msg *msg_ref(struct msg *msg);
 void msg_unref(struct msg *msg); /* NULL is fine */

@@ -9,10 +9,10 @@
 #include "common/mem.h"
 
 enum {
-    WRITE_PARTS = 64,                 /* messages per system call */
-    OUT_FIRST = 8,                    /* slots of a new queue */
-    LINGER_MS = 2000,                 /* how long a peer may take to close after us */
-    LINGER_BYTES = 8 * 1024 * 1024    /* ... and how much of what it still sends is thrown away */
+    WRITE_PARTS = 64,              /* messages per system call */
+    OUT_FIRST = 8,                 /* slots of a new queue */
+    LINGER_MS = 2000,              /* how long a peer may take to close after us */
+    LINGER_BYTES = 8 * 1024 * 1024 /* ... and how much of what it still sends is thrown away */
 };
 
 /* The queue of a connection that has something to say; most have none most of the time. */
@@ -63,13 +63,16 @@ static void log_end(const struct conn *conn)
 
     if (log_wants(level)) {
         conn_peer_text(conn, peer);
-        log_write(level, "connection closed", LOG_TEXT("reason", reason_word(conn->reason)), LOG_TEXT("peer", peer),
+        log_write(level, "connection closed", LOG_TEXT("reason", reason_word(conn->reason)),
+                  LOG_TEXT("peer", peer),
                   LOG_NUMBER("age_ms", uv_now(conn->net->loop) - conn->opened_ms),
-                  LOG_NUMBER("bytes_in", conn->bytes_in), LOG_NUMBER("bytes_out", conn->bytes_out));
+                  LOG_NUMBER("bytes_in", conn->bytes_in),
+                  LOG_NUMBER("bytes_out", conn->bytes_out));
     }
 }
 
-/* Only a connection that was dirtied by another's end can still stand in the list when it dies. */
+/* Only a connection that was dirtied by another's end can still stand in the list when it dies.
+ */
 static void forget_flush(struct conn *conn)
 {
     struct conn **at = &conn->net->dirty;
@@ -340,7 +343,8 @@ static void settle(struct conn *conn)
         if (out == NULL) {
             out = conn->out = mem_zero(sizeof(*out));
         }
-        if (!out->shut && uv_shutdown(&out->shutdown, (uv_stream_t *)&conn->tcp, on_shut) != 0) {
+        if (!out->shut &&
+            uv_shutdown(&out->shutdown, (uv_stream_t *)&conn->tcp, on_shut) != 0) {
             conn_cut(conn, conn->reason);
         }
         out->shut = true;

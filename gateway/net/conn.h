@@ -1,12 +1,16 @@
 /* One TCP connection: bytes in, messages out, a deadline, one death.
  *
- * Out: messages queue up and leave in one write at the end of the loop's turn. What the kernel does not take stays queued, at most
- * --max-queue bytes. The first message is then "on its way" (libuv waits for room), the rest can still be dropped (conn_trim).
+ * Out: messages queue up and leave in one write at the end of the loop's turn. What the kernel
+ * does not take stays queued, at most
+ * --max-queue bytes. The first message is then "on its way" (libuv waits for room), the rest
+ * can still be dropped (conn_trim).
  *
- *     OPEN --conn_end--> ENDING (queue leaves, FIN, input thrown away) --peer's FIN or 2 s--> CLOSED
+ *     OPEN --conn_end--> ENDING (queue leaves, FIN, input thrown away) --peer's FIN or 2 s-->
+ * CLOSED
  *       +--conn_cut--------------------------------------------------------------------------^
  *
- * The layer above (http, then ws) is told of the end once, from libuv's close callback, and frees its own things there. */
+ * The layer above (http, then ws) is told of the end once, from libuv's close callback, and
+ * frees its own things there. */
 #ifndef SEGUE_NET_CONN_H
 #define SEGUE_NET_CONN_H
 
@@ -29,7 +33,11 @@ struct conn_layer {
     void (*closed)(void *upper, enum reason reason); /* the last call: free `upper` */
 };
 
-enum conn_state { CONN_OPEN, CONN_ENDING, CONN_CLOSED };
+enum conn_state {
+    CONN_OPEN,
+    CONN_ENDING,
+    CONN_CLOSED
+};
 
 struct conn {
     uv_tcp_t tcp;
@@ -52,22 +60,25 @@ struct conn {
     bool counted; /* against --max-connections */
 };
 
-/* Takes a connection from a listener; NULL when there is none to take. The caller sets layer and upper. */
+/* Takes a connection from a listener; NULL when there is none to take. The caller sets layer
+ * and upper. */
 struct conn *conn_accept(struct net *net, uv_stream_t *listener, bool admin);
 MUST_CHECK bool conn_start(struct conn *conn); /* begins to read */
 
-/* Queues a message (takes its own reference). False: more than --max-queue bytes would be waiting; nothing was queued. */
+/* Queues a message (takes its own reference). False: more than --max-queue bytes would be
+ * waiting; nothing was queued. */
 MUST_CHECK bool conn_send(struct conn *conn, struct msg *msg);
 /* For the last words of a connection: queued whatever waits. */
 void conn_send_anyway(struct conn *conn, struct msg *msg);
 void conn_trim(struct conn *conn); /* drops all but the message on its way */
 void conn_pause(struct conn *conn, bool paused);
-void conn_deadline(struct conn *conn, uint64_t in_ms); /* one per connection; moves the last one */
+void conn_deadline(struct conn *conn,
+                   uint64_t in_ms); /* one per connection; moves the last one */
 void conn_end(struct conn *conn, enum reason reason);
 void conn_cut(struct conn *conn, enum reason reason);
 
-void conn_flush(struct conn *conn);                   /* for net_flush */
-void conn_timer_fired(struct wheel_timer *timer);     /* for the wheel */
+void conn_flush(struct conn *conn);               /* for net_flush */
+void conn_timer_fired(struct wheel_timer *timer); /* for the wheel */
 void conn_peer_text(const struct conn *conn, char to[INET6_ADDRSTRLEN]);
 
 #endif

@@ -1,4 +1,5 @@
-/* HTTP/1.1 on a connection: bytes to requests (llhttp), answers back, one at a time and in order. */
+/* HTTP/1.1 on a connection: bytes to requests (llhttp), answers back, one at a time and in
+ * order. */
 #include "gateway/net/http.h"
 
 #include <llhttp.h>
@@ -12,10 +13,15 @@
 
 enum {
     HEAD_MAX = 8192,
-    BODY_GRACE = 65536 /* a body of a request that will be refused is read up to here, so that the connection can go on */
+    BODY_GRACE = 65536 /* a body of a request that will be refused is read up to here, so that
+                          the connection can go on */
 };
 
-enum state { READING, ANSWERING, GONE };
+enum state {
+    READING,
+    ANSWERING,
+    GONE
+};
 
 /* Where a header stands in `head`; a head is at most 8 KiB. */
 struct span {
@@ -29,10 +35,10 @@ struct http {
     bool started;  /* bytes of a request came */
     bool complete; /* ... and all of it */
     bool keep_alive;
-    bool in_value; /* the last header byte was one of a value */
-    bool running;  /* inside run: an answer given now is not a late one */
-    bool served;   /* not the first request any more */
-    enum err wrong; /* why the parser was stopped by us */
+    bool in_value;   /* the last header byte was one of a value */
+    bool running;    /* inside run: an answer given now is not a late one */
+    bool served;     /* not the first request any more */
+    enum err wrong;  /* why the parser was stopped by us */
     struct buf head; /* target, names and values, back to back */
     uint16_t target_len;
     struct span spans[REQUEST_HEADERS_MAX];
@@ -127,7 +133,8 @@ static void read_head(struct http *http)
         const struct span *span = &http->spans[i];
 
         request->headers[i].name = str_from(http->head.at + span->name_at, span->name_len);
-        request->headers[i].value = str_trim(str_from(http->head.at + span->value_at, span->value_len));
+        request->headers[i].value =
+            str_trim(str_from(http->head.at + span->value_at, span->value_len));
     }
     request->peer = peer_of(http->conn, request, http->peer);
 }
@@ -139,7 +146,8 @@ static bool host_is_clear(const struct http *http)
     for (size_t i = 0; i < http->request.header_count; i++) {
         hosts += str_equal_nocase(http->request.headers[i].name, STR("Host"));
     }
-    return hosts == 1 || (hosts == 0 && http->parser.http_major == 1 && http->parser.http_minor == 0);
+    return hosts == 1 ||
+           (hosts == 0 && http->parser.http_major == 1 && http->parser.http_minor == 0);
 }
 
 static int on_head(llhttp_t *parser)
@@ -149,7 +157,8 @@ static int on_head(llhttp_t *parser)
     enum err err;
 
     read_head(http);
-    if (parser->http_major != 1 || !host_is_clear(http) || http->target_len == 0 || http->head.at[0] != '/') {
+    if (parser->http_major != 1 || !host_is_clear(http) || http->target_len == 0 ||
+        http->head.at[0] != '/') {
         return stop(http, ERR_BAD_REQUEST);
     }
     err = route_find(http, &route);
@@ -174,7 +183,8 @@ static int on_body(llhttp_t *parser, const char *at, size_t len)
     struct http *http = http_of(parser);
 
     http->body_len += len;
-    if (http->body_len > http->conn->net->services->config->max_message && http->body_len > BODY_GRACE) {
+    if (http->body_len > http->conn->net->services->config->max_message &&
+        http->body_len > BODY_GRACE) {
         return stop(http, ERR_TOO_LARGE);
     }
     buf_add(&http->body, str_from(at, len));
@@ -269,12 +279,14 @@ static void add_date(struct buf *to)
     buf_add_text(to, text);
 }
 
-static void write_answer(struct buf *to, const struct answer *answer, bool close, bool with_body)
+static void write_answer(struct buf *to, const struct answer *answer, bool close,
+                         bool with_body)
 {
     buf_addf(to, "HTTP/1.1 %d %s\r\n", answer->status, status_text(answer->status));
     add_date(to);
     if (answer->type.len > 0) {
-        buf_addf(to, "Content-Type: %.*s\r\nX-Content-Type-Options: nosniff\r\n", STR_ARG(answer->type));
+        buf_addf(to, "Content-Type: %.*s\r\nX-Content-Type-Options: nosniff\r\n",
+                 STR_ARG(answer->type));
     }
     if (answer->status != 204 && answer->status != 304) {
         buf_addf(to, "Content-Length: %zu\r\n", answer->body.len);
@@ -308,7 +320,8 @@ static void finish_request(struct http *http, bool close)
 
 void http_answer(struct http *http, const struct answer *answer)
 {
-    bool close = answer->close || !http->keep_alive || http->conn->net->draining || http->conn->peer_done;
+    bool close = answer->close || !http->keep_alive || http->conn->net->draining ||
+                 http->conn->peer_done;
     struct buf bytes = {0};
     struct msg *msg;
 
@@ -338,7 +351,8 @@ static void refusal(enum err err, const char *why, struct buf *body, struct answ
     buf_add_text(body, ",\"message\":");
     json_add_text(body, str_of(why != NULL ? why : err_text(err)));
     buf_add_text(body, "}");
-    *answer = (struct answer){.status = err_status(err), .type = STR("application/json"), .body = buf_str(body)};
+    *answer = (struct answer){
+        .status = err_status(err), .type = STR("application/json"), .body = buf_str(body)};
     for (size_t i = 0; i < sizeof(extras) / sizeof(extras[0]); i++) {
         if (extras[i].err == err) {
             answer->extra = extras[i].lines;
@@ -424,8 +438,9 @@ static void serve(struct http *http)
     route_serve(http);
 }
 
-/* Requests one after the other. A handler may answer at once, later, or hand the connection to another layer (then `http` is
- * gone), so nothing of `http` is touched before the connection says that it is still ours. */
+/* Requests one after the other. A handler may answer at once, later, or hand the connection to
+ * another layer (then `http` is gone), so nothing of `http` is touched before the connection
+ * says that it is still ours. */
 static void run(struct http *http, struct str bytes)
 {
     struct conn *conn = http->conn;

@@ -1,9 +1,11 @@
-/* HTTP/1.1 on a connection: bytes to requests (llhttp), answers back, one at a time and in order.
+/* HTTP/1.1 on a connection: bytes to requests (llhttp), answers back, one at a time and in
+ * order.
  *
  *     HEAD --complete--> ANSWERING --answered--> HEAD (keep-alive) or the connection ends
  *
- * A request is refused before its body was read when it will be refused anyway and the body is large; the connection then throws the
- * body away for a while (conn_end), so that the client can read the answer. */
+ * A request is refused before its body was read when it will be refused anyway and the body is
+ * large; the connection then throws the body away for a while (conn_end), so that the client
+ * can read the answer. */
 #ifndef SEGUE_NET_HTTP_H
 #define SEGUE_NET_HTTP_H
 
@@ -25,8 +27,10 @@ void http_attach(struct conn *conn);
 
 /* For handlers: exactly one of these per request. The request is gone afterwards. */
 void http_answer(struct http *http, const struct answer *answer);
-void http_refuse(struct http *http, enum err err, const char *why); /* why == NULL: the error's own text */
-/* Another layer takes the connection over; what came behind the request is added to `early`. `http` is gone afterwards. */
+void http_refuse(struct http *http, enum err err,
+                 const char *why); /* why == NULL: the error's own text */
+/* Another layer takes the connection over; what came behind the request is added to `early`.
+ * `http` is gone afterwards. */
 struct conn *http_detach(struct http *http, struct buf *early);
 
 const struct request *http_request(const struct http *http);

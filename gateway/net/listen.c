@@ -14,7 +14,8 @@
 
 enum {
     BACKLOG = 4096,
-    REFUSALS_MAX = 256 /* connections beyond the limit that are told so; further ones are just closed */
+    REFUSALS_MAX =
+        256 /* connections beyond the limit that are told so; further ones are just closed */
 };
 
 struct listener {
@@ -78,10 +79,12 @@ static int fill_address(const struct config_address *address, struct sockaddr_st
     return uv_ip6_addr(address->host, address->port, (struct sockaddr_in6 *)to);
 }
 
-/* libuv sets SO_REUSEADDR alone, so the socket is made here. Returns the descriptor or a negative libuv error. */
+/* libuv sets SO_REUSEADDR alone, so the socket is made here. Returns the descriptor or a
+ * negative libuv error. */
 static int bind_socket(const struct sockaddr_storage *address)
 {
-    socklen_t size = address->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+    socklen_t size = address->ss_family == AF_INET ? sizeof(struct sockaddr_in)
+                                                   : sizeof(struct sockaddr_in6);
     int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int on = 1, error;
 
@@ -119,8 +122,8 @@ static void on_closed(uv_handle_t *handle)
     mem_free(handle->data);
 }
 
-struct listener *listen_open(struct net *net, const struct config_address *address, bool admin, const char *event,
-                             const char **why)
+struct listener *listen_open(struct net *net, const struct config_address *address, bool admin,
+                             const char *event, const char **why)
 {
     struct sockaddr_storage target;
     struct listener *listener;

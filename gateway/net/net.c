@@ -13,7 +13,8 @@ enum {
     READERS_KEPT = 256 /* spare WebSocket parsers, some 9 KB each */
 };
 
-struct net *net_create(uv_loop_t *loop, struct services *services, const struct proto *const *protos)
+struct net *net_create(uv_loop_t *loop, struct services *services,
+                       const struct proto *const *protos)
 {
     struct net *net = mem_zero(sizeof(*net));
 
@@ -42,7 +43,8 @@ static void on_drain(uv_timer_t *clock)
 {
     struct net *net = clock->data;
     uint64_t now = uv_now(net->loop);
-    uint64_t ticks = now < net->drain_until_ms ? (net->drain_until_ms - now) / DRAIN_TICK_MS + 1 : 1;
+    uint64_t ticks =
+        now < net->drain_until_ms ? (net->drain_until_ms - now) / DRAIN_TICK_MS + 1 : 1;
     uint64_t open = 0, share;
 
     for (struct conn *conn = net->conns; conn != NULL; conn = conn->next) {

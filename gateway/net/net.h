@@ -1,4 +1,5 @@
-/* What all connections of a process share: the loop, the wheel, the list of those that want to write, the pools. */
+/* What all connections of a process share: the loop, the wheel, the list of those that want to
+ * write, the pools. */
 #ifndef SEGUE_NET_NET_H
 #define SEGUE_NET_NET_H
 
@@ -10,7 +11,9 @@
 struct conn;
 struct ws_reader;
 
-enum { NET_READ_MAX = 65536 };
+enum {
+    NET_READ_MAX = 65536
+};
 
 struct net {
     uv_loop_t *loop;
@@ -28,7 +31,8 @@ struct net {
     char read_buffer[NET_READ_MAX]; /* one for all: every read is used up before the next */
 };
 
-struct net *net_create(uv_loop_t *loop, struct services *services, const struct proto *const *protos);
+struct net *net_create(uv_loop_t *loop, struct services *services,
+                       const struct proto *const *protos);
 /* The end of a loop turn: everything that was queued leaves, one write per connection. */
 void net_flush(struct net *net);
 /* Closes all connections with 1012, spread over so many milliseconds. */

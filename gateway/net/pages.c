@@ -1,7 +1,8 @@
 /* The pages, scripts and styles that are embedded in the binary. */
 #include "gateway/net/pages.h"
 
-/* The build lays the files into the binary as they are (.incbin) and lists them: see scripts/embed-pages. */
+/* The build lays the files into the binary as they are (.incbin) and lists them: see
+ * scripts/embed-pages. */
 #include "gen/pages_data.inc"
 
 static const struct page pages[] = {
@@ -9,7 +10,8 @@ static const struct page pages[] = {
 };
 
 static const char policy[] =
-    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
+    "connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"
     "Referrer-Policy: no-referrer\r\n"
     "Cache-Control: no-cache\r\n"
@@ -72,6 +74,8 @@ void pages_serve(struct http *http, const struct page *page)
     http_answer(http, &(struct answer){.status = fresh ? 304 : 200,
                                        .type = fresh ? str_from(NULL, 0) : page->type,
                                        .extra = buf_str(&extra),
-                                       .body = fresh ? str_from(NULL, 0) : gzip ? page->gzip : page->plain});
+                                       .body = fresh  ? str_from(NULL, 0)
+                                               : gzip ? page->gzip
+                                                      : page->plain});
     buf_finish(&extra);
 }

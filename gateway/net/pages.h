@@ -1,4 +1,5 @@
-/* The pages, scripts and styles that are embedded in the binary: found by path, served with ETag and gzip. */
+/* The pages, scripts and styles that are embedded in the binary: found by path, served with
+ * ETag and gzip. */
 #ifndef SEGUE_NET_PAGES_H
 #define SEGUE_NET_PAGES_H
 

@@ -30,7 +30,8 @@ static struct str take_last(struct str *list)
     return str_trim(item);
 }
 
-struct str peer_of(const struct conn *conn, const struct request *request, char room[INET6_ADDRSTRLEN])
+struct str peer_of(const struct conn *conn, const struct request *request,
+                   char room[INET6_ADDRSTRLEN])
 {
     const struct config *config = conn->net->services->config;
     struct str list = request_header(request, STR("X-Forwarded-For"));

@@ -1,4 +1,5 @@
-/* Who the client is when proxies stand between: X-Forwarded-For, believed only as far as trusted proxies vouch for it. */
+/* Who the client is when proxies stand between: X-Forwarded-For, believed only as far as
+ * trusted proxies vouch for it. */
 #ifndef SEGUE_NET_PEER_H
 #define SEGUE_NET_PEER_H
 
@@ -6,6 +7,7 @@
 #include "gateway/net/conn.h"
 
 /* The address as text; borrowed from `room` or from the request. */
-struct str peer_of(const struct conn *conn, const struct request *request, char room[INET6_ADDRSTRLEN]);
+struct str peer_of(const struct conn *conn, const struct request *request,
+                   char room[INET6_ADDRSTRLEN]);
 
 #endif

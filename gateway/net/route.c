@@ -3,7 +3,10 @@
 
 #include "gateway/net/ws.h"
 
-enum { DOOR_PUBLIC = 1, DOOR_ADMIN = 2 };
+enum {
+    DOOR_PUBLIC = 1,
+    DOOR_ADMIN = 2
+};
 
 static void answer_text(struct http *http, int status, struct str text)
 {
@@ -103,7 +106,8 @@ enum err route_find(const struct http *http, struct route *route)
          (!str_equal(method, STR("HEAD")) && !str_equal(method, STR("OPTIONS"))))) {
         return ERR_METHOD;
     }
-    return route->serve == NULL && route->page == NULL && route->proto == NULL ? ERR_UPGRADE : ERR_OK;
+    return route->serve == NULL && route->page == NULL && route->proto == NULL ? ERR_UPGRADE
+                                                                               : ERR_OK;
 }
 
 void route_serve(struct http *http)
@@ -114,7 +118,8 @@ void route_serve(struct http *http)
     if (err != ERR_OK) {
         http_refuse(http, err, NULL);
     } else if (str_equal(http_request(http)->method, STR("OPTIONS"))) {
-        http_answer(http, &(struct answer){.status = 204, .extra = STR("Allow: GET, HEAD, OPTIONS\r\n")});
+        http_answer(http, &(struct answer){.status = 204,
+                                           .extra = STR("Allow: GET, HEAD, OPTIONS\r\n")});
     } else if (route.proto != NULL) {
         ws_open(http, route.proto);
     } else if (route.page != NULL) {

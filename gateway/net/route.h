@@ -1,4 +1,5 @@
-/* Which path is answered by whom: one table for what the process itself says, then the pages, then the protocols. */
+/* Which path is answered by whom: one table for what the process itself says, then the pages,
+ * then the protocols. */
 #ifndef SEGUE_NET_ROUTE_H
 #define SEGUE_NET_ROUTE_H
 

@@ -8,8 +8,8 @@ static void unlink_timer(struct wheel_timer *timer)
     timer->prev = timer->next = NULL;
 }
 
-/* Fires what is due in one slot. A timer that fires may set or clear any timer, so the slot is emptied into a list of its own
- * first; what is not due yet goes back. */
+/* Fires what is due in one slot. A timer that fires may set or clear any timer, so the slot is
+ * emptied into a list of its own first; what is not due yet goes back. */
 static void run_slot(struct wheel *wheel, struct wheel_timer *slot, uint64_t now)
 {
     struct wheel_timer due;
@@ -44,7 +44,8 @@ static void on_clock(uv_timer_t *clock)
     uint64_t tick = now / WHEEL_TICK_MS;
 
     if (tick - wheel->turned_to > WHEEL_SLOTS) {
-        wheel->turned_to = tick - WHEEL_SLOTS; /* after a long pause one full turn sees everything */
+        wheel->turned_to =
+            tick - WHEEL_SLOTS; /* after a long pause one full turn sees everything */
     }
     while (wheel->turned_to < tick) {
         wheel->turned_to++;
@@ -82,7 +83,8 @@ void wheel_set(struct wheel *wheel, struct wheel_timer *timer, uint64_t in_ms)
         uv_timer_start(&wheel->clock, on_clock, WHEEL_TICK_MS, WHEEL_TICK_MS);
     }
     timer->due_ms = now + in_ms;
-    /* The slot is run when its tick has begun, so the due time is rounded up to the next one. */
+    /* The slot is run when its tick has begun, so the due time is rounded up to the next one.
+     */
     slot = &wheel->slots[(timer->due_ms / WHEEL_TICK_MS + 1) % WHEEL_SLOTS];
     timer->prev = slot->prev;
     timer->next = slot;

@@ -1,13 +1,17 @@
 /* Deadlines of all connections on one clock: a wheel of 1,024 slots of 20 ms.
  *
- * Setting, moving and clearing a deadline costs a few pointers, whatever the number of connections. A deadline farther away than
- * one turn of the wheel (20 s) waits in its slot until its turn comes. */
+ * Setting, moving and clearing a deadline costs a few pointers, whatever the number of
+ * connections. A deadline farther away than one turn of the wheel (20 s) waits in its slot
+ * until its turn comes. */
 #ifndef SEGUE_NET_WHEEL_H
 #define SEGUE_NET_WHEEL_H
 
 #include <uv.h>
 
-enum { WHEEL_SLOTS = 1024, WHEEL_TICK_MS = 20 };
+enum {
+    WHEEL_SLOTS = 1024,
+    WHEEL_TICK_MS = 20
+};
 
 struct wheel_timer {
     struct wheel_timer *prev, *next; /* NULL = not set */
@@ -18,7 +22,7 @@ typedef void wheel_fn(struct wheel_timer *timer);
 
 struct wheel {
     struct wheel_timer slots[WHEEL_SLOTS]; /* list heads */
-    uint64_t turned_to; /* tick up to which everything is done */
+    uint64_t turned_to;                    /* tick up to which everything is done */
     uint64_t count;
     uv_timer_t clock; /* runs while something is set */
     wheel_fn *fire;

@@ -1,9 +1,11 @@
-/* WebSocket (RFC 6455) on a connection: the handshake, messages in, frames out, the heartbeat, the close.
+/* WebSocket (RFC 6455) on a connection: the handshake, messages in, frames out, the heartbeat,
+ * the close.
  *
  *     OPENING --session accepts: 101--> OPEN --close frame sent--> the connection ends
  *        +-----session refuses: HTTP error------------------------^
  *
- * While OPENING the connection is not read: what a client sends before it saw the 101 waits in the kernel or in `early`. */
+ * While OPENING the connection is not read: what a client sends before it saw the 101 waits in
+ * the kernel or in `early`. */
 #include "gateway/net/ws.h"
 
 #include <openssl/sha.h>
@@ -420,7 +422,8 @@ static enum err check_handshake(const struct request *request, const char **why)
 
 /* Who it is; `claims` stays empty for the anonymous. */
 static enum err check_identity(const struct services *services, const struct proto *proto,
-                               const struct request *request, struct claims *claims, const char **why)
+                               const struct request *request, struct claims *claims,
+                               const char **why)
 {
     struct buf token = {0};
     bool subprotocol;
@@ -429,7 +432,8 @@ static enum err check_identity(const struct services *services, const struct pro
 
     if (auth_find(services->auth, request, &token, &subprotocol)) {
         uv_gettimeofday(&now);
-        err = auth_verify(services->auth, buf_str(&token), now.tv_sec * 1000 + now.tv_usec / 1000, claims, why);
+        err = auth_verify(services->auth, buf_str(&token),
+                          now.tv_sec * 1000 + now.tv_usec / 1000, claims, why);
     } else if (!proto->anonymous) {
         *why = "a token is needed";
         err = ERR_UNAUTHORIZED;
@@ -439,13 +443,14 @@ static enum err check_identity(const struct services *services, const struct pro
 }
 
 /* Everything that can be refused without asking Redis. */
-static enum err check(const struct net *net, const struct proto *proto, const struct request *request,
-                      struct claims *claims, const char **why)
+static enum err check(const struct net *net, const struct proto *proto,
+                      const struct request *request, struct claims *claims, const char **why)
 {
     const struct services *services = net->services;
     enum err err = check_handshake(request, why);
 
-    if (err == ERR_OK && !config_allows_origin(services->config, request_header(request, STR("Origin")))) {
+    if (err == ERR_OK &&
+        !config_allows_origin(services->config, request_header(request, STR("Origin")))) {
         *why = "this origin is not allowed";
         err = ERR_FORBIDDEN;
     }
@@ -505,7 +510,8 @@ void ws_open(struct http *http, const struct proto *proto)
     ws->accept = accept_of(request_header(request, STR("Sec-WebSocket-Key")));
     ws->bearer = request_header_has(request, STR("Sec-WebSocket-Protocol"), STR("bearer"));
     ws->expires_ms = expiry_of(net, &claims);
-    ws->session = session_create(net->services, proto, &transport, ws, claims.user_len > 0 ? &claims : NULL);
+    ws->session = session_create(net->services, proto, &transport, ws,
+                                 claims.user_len > 0 ? &claims : NULL);
     conn_pause(ws->conn, true);
     conn_deadline(ws->conn, net->services->config->connect_timeout_ms);
     proto->open(ws->session, request);

@@ -1,7 +1,8 @@
 /* Bytes of one WebSocket client to messages: wslay's event context.
  *
- * wslay would collect messages in a list of chunks; with its buffering off, frames arrive as they are and are put together here in
- * one buffer that is kept from message to message. wslay checks masks, reserved bits, opcodes, lengths and UTF-8. */
+ * wslay would collect messages in a list of chunks; with its buffering off, frames arrive as
+ * they are and are put together here in one buffer that is kept from message to message. wslay
+ * checks masks, reserved bits, opcodes, lengths and UTF-8. */
 #include "gateway/net/ws_reader.h"
 
 #include <string.h>
@@ -49,7 +50,8 @@ void ws_reader_stop(struct ws_reader *reader)
     fail(reader, REASON_LEFT);
 }
 
-static ssize_t on_recv(wslay_event_context_ptr wslay, uint8_t *to, size_t room, int flags, void *data)
+static ssize_t on_recv(wslay_event_context_ptr wslay, uint8_t *to, size_t room, int flags,
+                       void *data)
 {
     struct ws_reader *reader = data;
     size_t count = reader->input.len < room ? reader->input.len : room;
@@ -64,7 +66,8 @@ static ssize_t on_recv(wslay_event_context_ptr wslay, uint8_t *to, size_t room, 
     return (ssize_t)count;
 }
 
-static ssize_t on_send(wslay_event_context_ptr wslay, const uint8_t *at, size_t len, int flags, void *data)
+static ssize_t on_send(wslay_event_context_ptr wslay, const uint8_t *at, size_t len, int flags,
+                       void *data)
 {
     struct ws_reader *reader = data;
 
@@ -74,8 +77,8 @@ static ssize_t on_send(wslay_event_context_ptr wslay, const uint8_t *at, size_t 
     return (ssize_t)len;
 }
 
-static void on_frame_start(wslay_event_context_ptr wslay, const struct wslay_event_on_frame_recv_start_arg *arg,
-                           void *data)
+static void on_frame_start(wslay_event_context_ptr wslay,
+                           const struct wslay_event_on_frame_recv_start_arg *arg, void *data)
 {
     struct ws_reader *reader = data;
 
@@ -97,8 +100,8 @@ static void on_frame_start(wslay_event_context_ptr wslay, const struct wslay_eve
     }
 }
 
-static void on_frame_chunk(wslay_event_context_ptr wslay, const struct wslay_event_on_frame_recv_chunk_arg *arg,
-                           void *data)
+static void on_frame_chunk(wslay_event_context_ptr wslay,
+                           const struct wslay_event_on_frame_recv_chunk_arg *arg, void *data)
 {
     struct ws_reader *reader = data;
 
@@ -126,7 +129,8 @@ static void take_close(struct ws_reader *reader, const struct wslay_event_on_msg
     }
 }
 
-static void on_message(wslay_event_context_ptr wslay, const struct wslay_event_on_msg_recv_arg *arg, void *data)
+static void on_message(wslay_event_context_ptr wslay,
+                       const struct wslay_event_on_msg_recv_arg *arg, void *data)
 {
     struct ws_reader *reader = data;
 
@@ -146,7 +150,8 @@ static void on_message(wslay_event_context_ptr wslay, const struct wslay_event_o
         break;
     default:
         reader->in_message = false;
-        reader->events->message(reader->owner, buf_str(&reader->message), arg->opcode == WSLAY_TEXT_FRAME);
+        reader->events->message(reader->owner, buf_str(&reader->message),
+                                arg->opcode == WSLAY_TEXT_FRAME);
         buf_clear(&reader->message);
         break;
     }
@@ -170,7 +175,8 @@ struct ws_reader *ws_reader_create(uint64_t max_message)
         return NULL;
     }
     wslay_event_config_set_no_buffering(reader->wslay, 1);
-    wslay_event_config_set_max_recv_msg_length(reader->wslay, UINT64_MAX >> 1); /* checked in on_frame_start */
+    wslay_event_config_set_max_recv_msg_length(reader->wslay,
+                                               UINT64_MAX >> 1); /* checked in on_frame_start */
     reader->max_message = max_message;
     reader->failed = REASON_COUNT;
     return reader;
@@ -201,7 +207,8 @@ static void send_controls(struct ws_reader *reader)
     if (wslay_event_send(reader->wslay) != 0) {
         fail(reader, REASON_INTERNAL);
     } else if (wslay_event_get_close_sent(reader->wslay) && !reader->closed) {
-        fail(reader, wslay_event_get_status_code_sent(reader->wslay) == WSLAY_CODE_INVALID_FRAME_PAYLOAD_DATA
+        fail(reader, wslay_event_get_status_code_sent(reader->wslay) ==
+                             WSLAY_CODE_INVALID_FRAME_PAYLOAD_DATA
                          ? REASON_BAD_TEXT
                          : REASON_PROTOCOL);
     } else if (reader->failed == REASON_COUNT) {
@@ -209,8 +216,8 @@ static void send_controls(struct ws_reader *reader)
     }
 }
 
-enum ws_outcome ws_reader_feed(struct ws_reader *reader, const struct ws_events *events, void *owner, struct str bytes,
-                               enum reason *reason)
+enum ws_outcome ws_reader_feed(struct ws_reader *reader, const struct ws_events *events,
+                               void *owner, struct str bytes, enum reason *reason)
 {
     reader->input = bytes;
     reader->owed += bytes.len;

@@ -1,7 +1,7 @@
 /* Bytes of one WebSocket client to messages: wslay's event context, borrowed from a pool.
  *
- * A reader says what it found through callbacks and never does I/O. Control frames that wslay answers by itself (pong, the echo of
- * a close) come out through `reply`. */
+ * A reader says what it found through callbacks and never does I/O. Control frames that wslay
+ * answers by itself (pong, the echo of a close) come out through `reply`. */
 #ifndef SEGUE_NET_WS_READER_H
 #define SEGUE_NET_WS_READER_H
 
@@ -28,9 +28,10 @@ enum ws_outcome {
 
 struct ws_reader *ws_reader_create(uint64_t max_message);
 void ws_reader_destroy(struct ws_reader *reader);
-/* After anything but WS_BOUNDARY and WS_MORE the reader can only be destroyed. A callback may call ws_reader_stop. */
-enum ws_outcome ws_reader_feed(struct ws_reader *reader, const struct ws_events *events, void *owner, struct str bytes,
-                               enum reason *reason);
+/* After anything but WS_BOUNDARY and WS_MORE the reader can only be destroyed. A callback may
+ * call ws_reader_stop. */
+enum ws_outcome ws_reader_feed(struct ws_reader *reader, const struct ws_events *events,
+                               void *owner, struct str bytes, enum reason *reason);
 void ws_reader_stop(struct ws_reader *reader); /* what follows is not wanted any more */
 
 /* The pool's link. */

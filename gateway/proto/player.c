@@ -1,13 +1,13 @@
-/* Player: every device of a user in step. A command becomes one transition in Redis; what the transition publishes goes to all
- * other devices, byte for byte.
+/* Player: every device of a user in step. A command becomes one transition in Redis; what the
+ * transition publishes goes to all other devices, byte for byte.
  *
  *     SUBSCRIBING --channel live--> READING --player_join answered--> LIVE
  *          ^                          ^  ^----gap, room again-----------+
  *          +-----Redis was away-------+---------------------------------+
  *
- * Subscribe, then read, then stream: publications that come while the state is being read wait (`held`); the state's number says
- * which of them it contains already. The same way heals everything: a gap in the numbers, a slow client that lost frames, Redis
- * that was away. */
+ * Subscribe, then read, then stream: publications that come while the state is being read wait
+ * (`held`); the state's number says which of them it contains already. The same way heals
+ * everything: a gap in the numbers, a slow client that lost frames, Redis that was away. */
 #include "gateway/proto/player.h"
 
 #include <stddef.h>
@@ -19,12 +19,16 @@
 #include "gateway/store/keys.h"
 
 enum {
-    HELD_MAX = 64,     /* publications that wait for a read; more: the read is made again */
+    HELD_MAX = 64,      /* publications that wait for a read; more: the read is made again */
     PENDING_PAUSE = 64, /* transitions under way for one client: no more are read, until ... */
     PENDING_RESUME = 32
 };
 
-enum phase { SUBSCRIBING, READING, LIVE };
+enum phase {
+    SUBSCRIBING,
+    READING,
+    LIVE
+};
 
 struct player {
     struct session session; /* first: the session layer knows only this part */
@@ -141,7 +145,8 @@ static void on_read(void *context, enum err err, const struct redisReply *reply)
 
 static struct str number_text(char room[PLAYER_ARG_ROOM], uint64_t number)
 {
-    return str_from(room, (size_t)snprintf(room, PLAYER_ARG_ROOM, "%llu", (unsigned long long)number));
+    return str_from(
+        room, (size_t)snprintf(room, PLAYER_ARG_ROOM, "%llu", (unsigned long long)number));
 }
 
 /* How long a device is alive after it was heard. */
@@ -164,10 +169,12 @@ static void read_state(struct player *player)
         player->since_ms = store_now_us(store_of(player)) / 1000;
     }
     store_call(store_of(player), SCRIPT_player_join,
-               STRS(keys_name(&state, KEY_PLAYER, tag_of(player)), keys_name(&devices, KEY_DEVICES, tag_of(player)),
+               STRS(keys_name(&state, KEY_PLAYER, tag_of(player)),
+                    keys_name(&devices, KEY_DEVICES, tag_of(player)),
                     keys_name(&channel, KEY_USER, tag_of(player))),
                STRS(session_id(&player->session), number_text(since, player->since_ms),
-                    number_text(lease, lease_ms(player)), number_text(grace, config->orphan_grace_s * 1000)),
+                    number_text(lease, lease_ms(player)),
+                    number_text(grace, config->orphan_grace_s * 1000)),
                &player->calls, on_read, player);
 }
 
@@ -216,7 +223,8 @@ static void read_failed(struct player *player)
     if (player->session.state == SESSION_OPENING) {
         session_refuse(&player->session, ERR_UNAVAILABLE, "the state can't be reached");
     } else if (store_is_up(store_of(player))) {
-        session_close(&player->session, REASON_UNAVAILABLE); /* else: the channel comes back, and reads again */
+        session_close(&player->session,
+                      REASON_UNAVAILABLE); /* else: the channel comes back, and reads again */
     }
 }
 
@@ -321,8 +329,8 @@ static void apply(struct player *player, const struct player_command *command, s
     } else if (command->verb == PLAYER_SEEK) {
         args[count++] = command->position;
     }
-    store_call(store_of(player), command->script, (struct strs){keys, 2}, (struct strs){args, count}, &player->calls,
-               on_applied, player);
+    store_call(store_of(player), command->script, (struct strs){keys, 2},
+               (struct strs){args, count}, &player->calls, on_applied, player);
     if (!player->paused && player->calls.count >= PENDING_PAUSE) {
         player->paused = true;
         session_pause(&player->session, true);
@@ -368,7 +376,8 @@ static void player_open(struct session *session, const struct request *request)
     player->tag = mem_copy(tag.at, tag.len);
     buf_finish(&tag);
     enter(player, SUBSCRIBING);
-    if (hub_join(session->services->hub, &player->sub, &listener, keys_name(&channel, KEY_USER, tag_of(player)))) {
+    if (hub_join(session->services->hub, &player->sub, &listener,
+                 keys_name(&channel, KEY_USER, tag_of(player)))) {
         read_state(player);
     }
 }
@@ -378,7 +387,8 @@ static void player_limited(struct session *session)
     tell_invalid(player_of(session), "rate_limited");
 }
 
-static void call_device(struct player *player, enum script script, const struct str *args, size_t count)
+static void call_device(struct player *player, enum script script, const struct str *args,
+                        size_t count)
 {
     struct key_name devices;
 
@@ -416,7 +426,8 @@ static void player_closed(struct session *session)
     drop_held(player);
     if (player->since_ms != 0 && store_is_up(store_of(player))) {
         call_device(player, SCRIPT_device_leave,
-                    (const struct str[]){session_id(session), number_text(since, player->since_ms),
+                    (const struct str[]){session_id(session),
+                                         number_text(since, player->since_ms),
                                          number_text(lease, lease_ms(player))},
                     3);
     }

@@ -5,14 +5,17 @@
 #include "common/iso8601.h"
 #include "gateway/proto/player.h"
 
-enum { TIME_MAX = 40 };
+enum {
+    TIME_MAX = 40
+};
 
 /* 2^53 - 1 seconds: beyond, a double no longer holds whole seconds. */
 static const double position_max = 9007199254740991.0;
 
 #define TIME_FIELD                                                                             \
     {                                                                                          \
-        .name = "time_state_update", .kind = JSON_TEXT, .required = true, .min = 1, .max = TIME_MAX \
+        .name = "time_state_update", .kind = JSON_TEXT, .required = true, .min = 1,            \
+        .max = TIME_MAX                                                                        \
     }
 
 static const struct json_field new_track_fields[] = {
@@ -28,7 +31,9 @@ static const struct json_field seek_fields[] = {
 };
 static const struct json_field ping_fields[] = {{.name = "t", .kind = JSON_ANY}};
 
-enum { FIELDS_MAX = 4 };
+enum {
+    FIELDS_MAX = 4
+};
 
 #define FIELDS(table) table, sizeof(table) / sizeof(table[0])
 
@@ -74,7 +79,8 @@ static enum err find_fields(const cJSON *json, const cJSON **fields, char why[JS
     return ERR_OK;
 }
 
-static enum err read_time(struct player_command *command, const struct json_field *field, char why[JSON_WHY_MAX])
+static enum err read_time(struct player_command *command, const struct json_field *field,
+                          char why[JSON_WHY_MAX])
 {
     const char *part;
     int64_t ms;
@@ -95,7 +101,8 @@ static bool is_identifier(struct str text)
     for (size_t i = 0; i < text.len; i++) {
         char c = text.at[i];
 
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_')) {
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '_')) {
             return false;
         }
     }
@@ -113,7 +120,8 @@ static struct str add_id(struct player_command *command, const struct json_field
     return str_from(command->texts.at + start, command->texts.len - start);
 }
 
-static enum err read_track(struct player_command *command, const struct json_field *fields, char why[JSON_WHY_MAX])
+static enum err read_track(struct player_command *command, const struct json_field *fields,
+                           char why[JSON_WHY_MAX])
 {
     if (!is_identifier(fields[2].text)) {
         snprintf(why, JSON_WHY_MAX, "from_is: must be letters, digits and _");
@@ -125,7 +133,8 @@ static enum err read_track(struct player_command *command, const struct json_fie
     return ERR_OK;
 }
 
-static enum err read_position(struct player_command *command, const struct json_field *field, char why[JSON_WHY_MAX])
+static enum err read_position(struct player_command *command, const struct json_field *field,
+                              char why[JSON_WHY_MAX])
 {
     size_t start = command->texts.len;
 
@@ -138,8 +147,8 @@ static enum err read_position(struct player_command *command, const struct json_
     return ERR_OK;
 }
 
-static enum err read_fields(struct player_command *command, const struct verb *verb, const cJSON *object,
-                            char why[JSON_WHY_MAX])
+static enum err read_fields(struct player_command *command, const struct verb *verb,
+                            const cJSON *object, char why[JSON_WHY_MAX])
 {
     struct json_field fields[FIELDS_MAX];
     enum err err;
@@ -230,7 +239,8 @@ void player_write_state(struct buf *to, const struct redisReply *reply, bool ext
         add_member(to, "track_id", reply_str(reply, PLAYER_JOIN_TRACK));
         add_text_member(to, "from_is", reply_str(reply, PLAYER_JOIN_FROM));
         add_member(to, "from_is_id", reply_str(reply, PLAYER_JOIN_FROM_ID));
-        add_member(to, "on_pause", reply_int(reply, PLAYER_JOIN_PAUSED) != 0 ? STR("true") : STR("false"));
+        add_member(to, "on_pause",
+                   reply_int(reply, PLAYER_JOIN_PAUSED) != 0 ? STR("true") : STR("false"));
         add_member(to, "last_sec_position", reply_str(reply, PLAYER_JOIN_POSITION));
         add_text_member(to, "time_state_update", reply_str(reply, PLAYER_JOIN_TIME));
     }

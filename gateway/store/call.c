@@ -5,7 +5,9 @@
 
 #include "gateway/store/resp.h"
 
-enum { SHA_LENGTH = 40 };
+enum {
+    SHA_LENGTH = 40
+};
 
 void call_join(struct store_call *call, struct store_calls *calls)
 {

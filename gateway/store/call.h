@@ -1,4 +1,5 @@
-/* One call of a script on its way: kept as bytes, so that it can be sent again. Private to store/. */
+/* One call of a script on its way: kept as bytes, so that it can be sent again. Private to
+ * store/. */
 #ifndef SEGUE_STORE_CALL_H
 #define SEGUE_STORE_CALL_H
 

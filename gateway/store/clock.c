@@ -1,9 +1,12 @@
-/* Redis's clock as seen from here: the local monotonic clock and an offset that is measured with every heartbeat. */
+/* Redis's clock as seen from here: the local monotonic clock and an offset that is measured
+ * with every heartbeat. */
 #include "gateway/store/clock.h"
 
 #include <time.h>
 
-enum { TRUST_US = 15 * 1000 * 1000 }; /* clocks drift: an old measurement gives way even to a slower one */
+enum {
+    TRUST_US = 15 * 1000 * 1000
+}; /* clocks drift: an old measurement gives way even to a slower one */
 
 static uint64_t read_us(clockid_t id)
 {

@@ -1,4 +1,5 @@
-/* Redis's clock as seen from here: the local monotonic clock and an offset that is measured with every heartbeat. Private to store/. */
+/* Redis's clock as seen from here: the local monotonic clock and an offset that is measured
+ * with every heartbeat. Private to store/. */
 #ifndef SEGUE_STORE_CLOCK_H
 #define SEGUE_STORE_CLOCK_H
 

@@ -1,7 +1,8 @@
 /* The schema: every key and channel in Redis, one row each.
  *
- * The entity stands as hash tag, so that all keys of one entity live in one slot of a Redis Cluster. Names that come
- * from outside are escaped before (keys_tag), so that nobody can leave his tag. */
+ * The entity stands as hash tag, so that all keys of one entity live in one slot of a Redis
+ * Cluster. Names that come from outside are escaped before (keys_tag), so that nobody can leave
+ * his tag. */
 #ifndef SEGUE_STORE_KEYS_H
 #define SEGUE_STORE_KEYS_H
 
@@ -17,7 +18,7 @@ enum key {
 #define X(name, text, what) KEY_##name,
     KEYS_TABLE(X)
 #undef X
-        KEY_COUNT
+    KEY_COUNT
 };
 
 enum {

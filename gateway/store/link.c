@@ -8,7 +8,9 @@
 
 #include "common/mem.h"
 
-enum { WHY_MAX = 128 };
+enum {
+    WHY_MAX = 128
+};
 
 struct link {
     redisAsyncContext *redis; /* owned by hiredis; NULL once it is going */
@@ -93,7 +95,8 @@ static void on_poll_closed(uv_handle_t *handle)
     mem_free(link);
 }
 
-/* hiredis lets go of the socket: the last that it does with a context, however it came to its end. */
+/* hiredis lets go of the socket: the last that it does with a context, however it came to its
+ * end. */
 static void cleanup(void *data)
 {
     struct link *link = data;
@@ -136,7 +139,8 @@ static void attach(struct link *link, redisAsyncContext *redis)
 struct link *link_open(uv_loop_t *loop, const char *host, uint16_t port, const char *path,
                        const struct link_events *events, void *owner)
 {
-    redisAsyncContext *redis = host != NULL ? redisAsyncConnect(host, port) : redisAsyncConnectUnix(path);
+    redisAsyncContext *redis =
+        host != NULL ? redisAsyncConnect(host, port) : redisAsyncConnectUnix(path);
     struct link *link;
 
     if (redis == NULL || redis->err != 0) {
@@ -177,7 +181,8 @@ bool link_send(struct link *link, struct str command, link_reply_fn *done, void 
     pending = mem_alloc(sizeof(*pending));
     pending->done = done;
     pending->context = context;
-    if (redisAsyncFormattedCommand(link->redis, on_reply, pending, command.at, command.len) != REDIS_OK) {
+    if (redisAsyncFormattedCommand(link->redis, on_reply, pending, command.at, command.len) !=
+        REDIS_OK) {
         mem_free(pending);
         return false;
     }

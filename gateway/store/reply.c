@@ -14,7 +14,8 @@ static const struct redisReply *element(const struct redisReply *reply, size_t i
 
 static struct str text_of(const struct redisReply *reply)
 {
-    if (reply != NULL && (reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS)) {
+    if (reply != NULL &&
+        (reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS)) {
         return str_from(reply->str, (size_t)reply->len);
     }
     return str_from(NULL, 0);

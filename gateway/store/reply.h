@@ -9,7 +9,8 @@
 
 struct redisReply;
 
-/* The word at the answer's head (or the whole answer). A word that no script knows is OUTCOME_REFUSED. */
+/* The word at the answer's head (or the whole answer). A word that no script knows is
+ * OUTCOME_REFUSED. */
 enum outcome reply_outcome(const struct redisReply *reply);
 /* The element at `index`; at == NULL when it is missing or nil. */
 struct str reply_str(const struct redisReply *reply, size_t index);

@@ -10,10 +10,11 @@ enum script {
 #define X(name, keys, args) SCRIPT_##name,
     SCRIPTS_TABLE(X)
 #undef X
-        SCRIPT_COUNT
+    SCRIPT_COUNT
 };
 
-/* What a transition may have come to; the first element of every script's answer is one of these words. */
+/* What a transition may have come to; the first element of every script's answer is one of
+ * these words. */
 #define OUTCOME_TABLE(X)                                                                       \
     X(APPLIED, "applied")                                                                      \
     X(NO_STATE, "no_state")                                                                    \
@@ -24,7 +25,7 @@ enum outcome {
 #define X(name, word) OUTCOME_##name,
     OUTCOME_TABLE(X)
 #undef X
-        OUTCOME_COUNT
+    OUTCOME_COUNT
 };
 
 struct script_row {

@@ -4,8 +4,9 @@
  *        ^                     |                            |
  *        +------- any failure: both connections go ---------+
  *
- * store_enter is the only place that changes the state. Scripts are loaded while greeting; should Redis forget them, NOSCRIPT
- * loads them again and the call is sent once more from its own bytes. */
+ * store_enter is the only place that changes the state. Scripts are loaded while greeting;
+ * should Redis forget them, NOSCRIPT loads them again and the call is sent once more from its
+ * own bytes. */
 #include "gateway/store/store.h"
 
 #include <hiredis/hiredis.h>
@@ -24,10 +25,11 @@
 #include "gateway/store/tap.h"
 
 enum {
-    ANSWER_MS = 3000,    /* longer without an answer: Redis is away */
-    BEAT_MS = 1000,      /* how often both connections are asked whether they live */
-    TICK_MS = 250,       /* how often deadlines are looked at */
-    LATE_TICKS = 2,      /* ... and how often in a row: after a pause of our own the answer may lie in the socket */
+    ANSWER_MS = 3000, /* longer without an answer: Redis is away */
+    BEAT_MS = 1000,   /* how often both connections are asked whether they live */
+    TICK_MS = 250,    /* how often deadlines are looked at */
+    LATE_TICKS = 2,   /* ... and how often in a row: after a pause of our own the answer may lie
+                         in the socket */
     REST_FIRST_MS = 50,  /* back-off: first, and ... */
     REST_LAST_MS = 1000, /* ... longest rest */
     CALLS_MAX = 100000,  /* pending calls of the process */
@@ -36,7 +38,12 @@ enum {
     SHA_TEXT = 41
 };
 
-enum state { RESTING, DIALING, UP, STOPPED };
+enum state {
+    RESTING,
+    DIALING,
+    UP,
+    STOPPED
+};
 
 struct store {
     uv_loop_t *loop;
@@ -221,7 +228,8 @@ static void sha_of(struct str body, char to[SHA_TEXT])
     }
 }
 
-/* Redis forgot the scripts (SCRIPT FLUSH, a failover): load them once, then send the call again behind them. */
+/* Redis forgot the scripts (SCRIPT FLUSH, a failover): load them once, then send the call again
+ * behind them. */
 static void resend(struct store_call *call)
 {
     struct store *store = call->store;
@@ -261,8 +269,8 @@ static void on_call_answered(void *context, const struct redisReply *reply)
     }
 }
 
-void store_call(struct store *store, enum script script, struct strs keys, struct strs args, struct store_calls *calls,
-                store_done_fn *done, void *context)
+void store_call(struct store *store, enum script script, struct strs keys, struct strs args,
+                struct store_calls *calls, store_done_fn *done, void *context)
 {
     struct store_call *call = call_take(store);
 
@@ -290,7 +298,8 @@ static void answer_refused(struct store *store)
 
 static void greeted(struct store *store)
 {
-    if (store->state == DIALING && store->link_open && store->tap_open && --store->greetings == 0) {
+    if (store->state == DIALING && store->link_open && store->tap_open &&
+        --store->greetings == 0) {
         store_enter(store, UP);
     }
 }
@@ -320,7 +329,8 @@ static void greet_link(struct store *store, const struct str *words, size_t coun
     buf_finish(&command);
 }
 
-/* AUTH with or without a user name; returns the number of words, 0 when no password was given. */
+/* AUTH with or without a user name; returns the number of words, 0 when no password was given.
+ */
 static size_t auth_words(const struct store *store, struct str words[3])
 {
     size_t count = 0;
@@ -398,7 +408,8 @@ static void on_tap_message(void *owner, struct str channel, struct str payload)
 {
     struct store *store = owner;
 
-    store->tap_asked_ms = store->tap_asked_ms != 0 ? now_ms(store) : 0; /* a busy tap is alive */
+    store->tap_asked_ms =
+        store->tap_asked_ms != 0 ? now_ms(store) : 0; /* a busy tap is alive */
     store->events->message(store->owner, channel, payload);
 }
 
@@ -424,16 +435,18 @@ static void on_tap_answered(void *owner, struct str error)
 }
 
 static const struct link_events link_events = {on_link_opened, on_link_closed};
-static const struct tap_events tap_events = {on_tap_opened, on_tap_closed, on_tap_message, on_tap_changed,
-                                             on_tap_answered};
+static const struct tap_events tap_events = {on_tap_opened, on_tap_closed, on_tap_message,
+                                             on_tap_changed, on_tap_answered};
 
 /* ---- dialing ---- */
 
 static void dial_address(struct store *store, const char *host)
 {
-    store->link = link_open(store->loop, host, store->url.port, store->url.path, &link_events, store);
+    store->link =
+        link_open(store->loop, host, store->url.port, store->url.path, &link_events, store);
     if (store->link != NULL) {
-        store->tap = tap_open(store->loop, host, store->url.port, store->url.path, &tap_events, store);
+        store->tap =
+            tap_open(store->loop, host, store->url.port, store->url.path, &tap_events, store);
     }
     if (store->tap == NULL) {
         fail(store, "no connection could be made");
@@ -473,7 +486,8 @@ static void dial(struct store *store)
         return;
     }
     store->lookup.data = store;
-    store->looking_up = uv_getaddrinfo(store->loop, &store->lookup, on_looked_up, host, NULL, &hints) == 0;
+    store->looking_up =
+        uv_getaddrinfo(store->loop, &store->lookup, on_looked_up, host, NULL, &hints) == 0;
     if (!store->looking_up) {
         fail(store, "the name of the host can't be looked up");
     }
@@ -486,7 +500,8 @@ static void on_time(void *context, const struct redisReply *reply)
     struct store *store = context;
 
     if (reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2) {
-        clock_answered(&store->clock, (uint64_t)reply_int(reply, 0) * 1000000 + (uint64_t)reply_int(reply, 1));
+        clock_answered(&store->clock,
+                       (uint64_t)reply_int(reply, 0) * 1000000 + (uint64_t)reply_int(reply, 1));
     }
 }
 

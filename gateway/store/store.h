@@ -1,8 +1,9 @@
 /* State in Redis: calls of scripts, subscriptions, one notion of "up".
  *
- * Two connections (a link for commands, a tap for subscriptions) live and die together: up means that both work. Nothing is kept
- * while Redis is away: a call that can't be made, or whose connection dies, is answered with ERR_UNAVAILABLE, which means "not
- * known to be applied". */
+ * Two connections (a link for commands, a tap for subscriptions) live and die together: up
+ * means that both work. Nothing is kept while Redis is away: a call that can't be made, or
+ * whose connection dies, is answered with ERR_UNAVAILABLE, which means "not known to be
+ * applied". */
 #ifndef SEGUE_STORE_STORE_H
 #define SEGUE_STORE_STORE_H
 
@@ -31,7 +32,8 @@ struct store_calls {
     unsigned count;
 };
 
-/* Exactly once per call, never from inside store_call, never after store_forget. `reply` is borrowed; NULL unless err == ERR_OK. */
+/* Exactly once per call, never from inside store_call, never after store_forget. `reply` is
+ * borrowed; NULL unless err == ERR_OK. */
 typedef void store_done_fn(void *context, enum err err, const struct redisReply *reply);
 
 struct strs {
@@ -46,23 +48,26 @@ struct strs {
 struct store *store_create(uv_loop_t *loop, const struct url *url, struct metrics *metrics,
                            const struct store_events *events, void *owner);
 void store_start(struct store *store);
-/* Closes everything; what is pending is answered with ERR_UNAVAILABLE. The loop must run until the handles are closed. */
+/* Closes everything; what is pending is answered with ERR_UNAVAILABLE. The loop must run until
+ * the handles are closed. */
 void store_stop(struct store *store);
 void store_destroy(struct store *store); /* after the loop has closed everything */
 
 bool store_is_up(const struct store *store);
 size_t store_pending(const struct store *store);
 
-/* Runs a transition. `calls` (may be NULL) is the list that the call joins while it is in flight, `done` may be NULL. */
-void store_call(struct store *store, enum script script, struct strs keys, struct strs args, struct store_calls *calls,
-                store_done_fn *done, void *context);
+/* Runs a transition. `calls` (may be NULL) is the list that the call joins while it is in
+ * flight, `done` may be NULL. */
+void store_call(struct store *store, enum script script, struct strs keys, struct strs args,
+                struct store_calls *calls, store_done_fn *done, void *context);
 /* The calls go on, but nobody hears of their ends. */
 void store_forget(struct store_calls *calls);
 
 void store_watch(struct store *store, struct str channel);
 void store_unwatch(struct store *store, struct str channel);
 
-/* Redis's clock: microseconds since 1970, as far as it is known here (the local clock before the first answer). */
+/* Redis's clock: microseconds since 1970, as far as it is known here (the local clock before
+ * the first answer). */
 uint64_t store_now_us(const struct store *store);
 
 /* The end of a loop turn: what this turn wants to say to Redis leaves in one write. */

@@ -10,7 +10,10 @@
 #include "common/mem.h"
 #include "gateway/store/resp.h"
 
-enum { WHY_MAX = 128, READ_MAX = 65536 };
+enum {
+    WHY_MAX = 128,
+    READ_MAX = 65536
+};
 
 #if HIREDIS_MAJOR >= 1
 typedef size_t element_count;
@@ -19,7 +22,13 @@ typedef int element_count;
 #endif
 
 /* What the array that is being parsed will turn out to be: its first word says it. */
-enum kind { KIND_OTHER, KIND_MESSAGE, KIND_SUBSCRIBE, KIND_UNSUBSCRIBE, KIND_PONG };
+enum kind {
+    KIND_OTHER,
+    KIND_MESSAGE,
+    KIND_SUBSCRIBE,
+    KIND_UNSUBSCRIBE,
+    KIND_PONG
+};
 
 struct tap {
     union {
@@ -30,7 +39,8 @@ struct tap {
     uv_connect_t connect;
     redisReader *reader; /* owned */
     struct buf out;      /* commands of this turn */
-    struct buf channel;  /* of the array that is being parsed: the reader's bytes may move between two reads */
+    struct buf channel;  /* of the array that is being parsed: the reader's bytes may move
+                            between two reads */
     enum kind kind;
     bool opened;
     bool closing;
@@ -76,8 +86,10 @@ static void *on_string(const redisReadTask *task, char *at, size_t len)
     if (tap->closing) {
         return tap;
     }
-    if (task->parent == NULL) { /* +OK, +PONG, -ERR: the answer to AUTH or PING before any subscription */
-        tap->events->answered(tap->owner, task->type == REDIS_REPLY_ERROR ? text : str_from("", 0));
+    if (task->parent ==
+        NULL) { /* +OK, +PONG, -ERR: the answer to AUTH or PING before any subscription */
+        tap->events->answered(tap->owner,
+                              task->type == REDIS_REPLY_ERROR ? text : str_from("", 0));
     } else if (task->idx == 0) {
         tap->kind = kind_of(text);
     } else if (task->idx == 1) {
@@ -97,7 +109,8 @@ static void *on_integer(const redisReadTask *task, long long value)
     struct tap *tap = task->privdata;
 
     (void)value;
-    if (!tap->closing && task->idx == 2 && (tap->kind == KIND_SUBSCRIBE || tap->kind == KIND_UNSUBSCRIBE)) {
+    if (!tap->closing && task->idx == 2 &&
+        (tap->kind == KIND_SUBSCRIBE || tap->kind == KIND_UNSUBSCRIBE)) {
         tap->events->changed(tap->owner, buf_str(&tap->channel), tap->kind == KIND_SUBSCRIBE);
     }
     return tap;
@@ -199,7 +212,8 @@ static void on_connected(uv_connect_t *request, int status)
     tap->events->opened(tap->owner);
 }
 
-static int dial(struct tap *tap, uv_loop_t *loop, const char *host, uint16_t port, const char *path)
+static int dial(struct tap *tap, uv_loop_t *loop, const char *host, uint16_t port,
+                const char *path)
 {
     struct sockaddr_storage address;
     int error;
@@ -220,7 +234,8 @@ static int dial(struct tap *tap, uv_loop_t *loop, const char *host, uint16_t por
         return error;
     }
     uv_tcp_nodelay(&tap->socket.tcp, 1);
-    error = uv_tcp_connect(&tap->connect, &tap->socket.tcp, (struct sockaddr *)&address, on_connected);
+    error = uv_tcp_connect(&tap->connect, &tap->socket.tcp, (struct sockaddr *)&address,
+                           on_connected);
     if (error != 0) {
         tap_close(tap, uv_strerror(error));
     }

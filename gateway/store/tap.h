@@ -1,10 +1,11 @@
 /* One connection to Redis for subscriptions: hiredis's reader on a plain libuv stream.
  *
- * hiredis's asynchronous context keeps a dictionary of channels and copies every reply. Here the reader calls us while it parses,
- * with the bytes where they lie: a publication reaches the hub without a copy. It will also carry SSUBSCRIBE, which hiredis
- * does not know.
+ * hiredis's asynchronous context keeps a dictionary of channels and copies every reply. Here
+ * the reader calls us while it parses, with the bytes where they lie: a publication reaches the
+ * hub without a copy. It will also carry SSUBSCRIBE, which hiredis does not know.
  *
- * Life: tap_open -> opened -> ... -> closed (exactly once, after which the tap is gone by itself). */
+ * Life: tap_open -> opened -> ... -> closed (exactly once, after which the tap is gone by
+ * itself). */
 #ifndef SEGUE_STORE_TAP_H
 #define SEGUE_STORE_TAP_H
 
@@ -22,7 +23,8 @@ struct tap_events {
     void (*answered)(void *owner, struct str error); /* to AUTH or PING; error.len == 0: fine */
 };
 
-/* `host` is a numeric address; NULL means the unix socket `path`. NULL when no socket could be had. */
+/* `host` is a numeric address; NULL means the unix socket `path`. NULL when no socket could be
+ * had. */
 struct tap *tap_open(uv_loop_t *loop, const char *host, uint16_t port, const char *path,
                      const struct tap_events *events, void *owner);
 /* Queues a command; what is queued leaves in one write at the end of the turn (tap_flush). */

@@ -7,7 +7,12 @@
 #include "common/codec.h"
 #include "common/mem.h"
 
-enum { PORT_DEFAULT = 6379, DATABASE_MAX = 65535, HOST_MAX = 253, CREDENTIAL_MAX = 512 };
+enum {
+    PORT_DEFAULT = 6379,
+    DATABASE_MAX = 65535,
+    HOST_MAX = 253,
+    CREDENTIAL_MAX = 512
+};
 
 static enum err copy_decoded(struct str text, char **to)
 {
@@ -44,7 +49,8 @@ static const char *parse_host(struct str text, struct url *url)
     unsigned long long number = PORT_DEFAULT;
 
     if (str_starts(text, STR("["))) {
-        if (!str_cut(str_skip(text, 1), ']', &host, &port) || (port.len > 0 && port.at[0] != ':')) {
+        if (!str_cut(str_skip(text, 1), ']', &host, &port) ||
+            (port.len > 0 && port.at[0] != ':')) {
             return "the address after [ is not complete";
         }
         port = str_skip(port, 1);

@@ -16,8 +16,8 @@ struct url {
     unsigned database;
 };
 
-/* redis://[[user]:password@]host[:port][/db] or unix:///path. ERR_INVALID: `*why` says what is wrong, without any of the text
- * (it may hold a password). */
+/* redis://[[user]:password@]host[:port][/db] or unix:///path. ERR_INVALID: `*why` says what is
+ * wrong, without any of the text (it may hold a password). */
 MUST_CHECK enum err url_parse(struct str text, struct url *url, const char **why);
 void url_finish(struct url *url);
 /* "host:port" or the path: fit for a log. */
