@@ -6,6 +6,7 @@ import { findTrack, PLAYLIST, TRACKS, waveOf } from "./tracks.js";
 
 const BARS = 72; // the width of the drawing in player.html
 const SEEK_SETTLES_MS = 120;
+const SHOWN_LENGTH = 400;
 const KEY_STEPS = { ArrowLeft: -5, ArrowDown: -5, ArrowRight: 5, ArrowUp: 5, PageDown: -30, PageUp: 30 };
 
 const STATUS_WORDS = {
@@ -247,6 +248,7 @@ function element(name, text) {
 function logLine({ direction, text, at }) {
     const line = document.createElement("li");
     line.className = direction;
-    line.append(element("time", at.toTimeString().slice(0, 8)), element("code", text));
+    const shown = text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH)}…` : text;
+    line.append(element("time", at.toTimeString().slice(0, 8)), element("code", shown));
     return line;
 }

@@ -56,6 +56,9 @@ function addDevice() {
 }
 
 function removeDevice(device) {
+    if (entries.size === 1) {
+        leaving();
+    }
     device.close();
     entries.get(device)?.root.remove();
     entries.delete(device);
@@ -221,6 +224,7 @@ function hearWindow({ data }) {
 $("add").addEventListener("click", addDevice);
 $("token-form").addEventListener("submit", submitToken);
 $("change-token").addEventListener("click", () => {
+    leaving();
     forgetToken();
     history.replaceState(null, "", location.pathname);
     askForToken("Whose devices shall these be?");
