@@ -30,13 +30,9 @@ LIBRARY := $(filter-out $(BUILD)/gateway/main.o,$(OBJECTS))
 GENERATED := $(BUILD)/gen/scripts_table.h $(BUILD)/gen/pages_table.inc
 
 .PHONY: all
-all: $(BUILD)/segue $(BUILD)/segue-token ## the gateway and the token tool (default)
+all: $(BUILD)/segue ## the gateway (default)
 
 $(BUILD)/segue: $(OBJECTS)
-	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-
-$(BUILD)/segue-token: $(BUILD)/common/tools/token.o $(LIBRARY)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -78,7 +74,7 @@ export SEGUE_BIN ?= $(abspath $(BUILD)/segue)
 $(BUILD)/unit/%: $(BUILD)/test/unit/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka -lm
 
 # A fuzz target with a plain main: replays the corpus under any compiler.
 $(BUILD)/fuzz/%: $(BUILD)/test/fuzz/%.o $(BUILD)/test/fuzz/replay.o $(LIBRARY)
@@ -150,7 +146,7 @@ cover: ## line coverage of the unit tests, in build/cover
 
 # ---- checks ----
 
-SOURCES := $(wildcard common/*.[ch] common/tools/*.c gateway/*.[ch] gateway/*/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/bench/*.[ch])
+SOURCES := $(wildcard common/*.[ch] gateway/*.[ch] gateway/*/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/bench/*.[ch])
 
 .PHONY: format format-check lint check compdb bench
 format: ## clang-format over all C
@@ -173,3 +169,6 @@ bench: ## measure; see scripts/bench --help
 .PHONY: help
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+# Objects of tests are kept: a change of one test builds one test.
+.SECONDARY:
