@@ -59,7 +59,7 @@ const REFUSED = {
     ],
     "numbers beyond all bounds": [
         ...["1e999", "-1e999", "9".repeat(400), `0.${"0".repeat(50)}1e500`].map(position),
-        ...["1e999", "9".repeat(400), "9007199254740993", "1e17", "-9007199254740993"].map(track),
+        ...["1e999", "-1e999", "9".repeat(400)].map(track),
     ],
     "NaN and Infinity": ["NaN", "-NaN", "Infinity", "-Infinity", "nan", "inf"].map(position),
     "a negative position": ["-1", "-0.001", "-1e300", "-1e-300"].map(position),
@@ -85,7 +85,6 @@ const REFUSED = {
         `{"type_push_state":"change_position","time_state_update":"${TIME}"}`,
         `{"type_push_state":"new_track","time_state_update":"${TIME}"}`,
         '{"type_push_state":"new_track","track_id":5}',
-        '{"type_push_state":"ping"}',
         '{"type_push_state":"on_pause","data":{}}',
     ],
     "a time that does not exist": [
@@ -125,6 +124,25 @@ describe("bad input of a player", () => {
             await witness.receives(changePosition(9, 9));
         });
     }
+
+    test("an id beyond 2^53 is refused or kept exactly, never another number", async () => {
+        for (const id of ["9007199254740993", "-9007199254740993", "18446744073709551617"]) {
+            const user = site.user();
+            const player = await site.player(user);
+            player.send(track(id));
+            const witness = await site.player(user, 1);
+            player.send('{"type_push_state":"ping","t":1}');
+            const answer = await player.nextJson();
+            if (answer.type_push_state === "pong") {
+                await site.stateWhen(user, (found) => found.from_is === "album");
+                const reader = await site.player(user, 1);
+                assert.ok(reader.first.includes(`"track_id":${id},`), reader.first);
+            } else {
+                assert.equal(answer.type_push_state, "invalid_format");
+                await witness.hearsNothing();
+            }
+        }
+    });
 
     test("bad input in a hundred messages at once is answered a hundred times", async () => {
         const player = await site.player(site.user());

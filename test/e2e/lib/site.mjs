@@ -59,20 +59,25 @@ export class Site {
         return `user-${process.pid}-${++users}`;
     }
 
-    // A device of the user on the gateway with that number, with its first frame in `first`.
+    // `on` below: a gateway, or its number.
+    #at(on) {
+        return typeof on === "number" ? this.gateways[on] : on;
+    }
+
+    // A device of the user, with its first frame in `first`.
     async player(user, on = 0, options = {}) {
-        const player = await Player.open(this.gateways[on], { token: tokenOf(user), ...options });
+        const player = await Player.open(this.#at(on), { token: tokenOf(user), ...options });
         this.players.push(player);
         return player;
     }
 
     refused(user, on = 0, options = {}) {
-        return Player.refused(this.gateways[on], { token: tokenOf(user), ...options });
+        return Player.refused(this.#at(on), { token: tokenOf(user), ...options });
     }
 
-    // What a new device of the user is told first, on the gateway with that number; it leaves again at once.
-    async stateOf(user, on = this.gateways.length - 1, options = {}) {
-        const player = await Player.open(this.gateways[on], { token: tokenOf(user), ...options });
+    // What a new device of the user is told first; it leaves again at once.
+    async stateOf(user, on = Math.min(1, this.gateways.length - 1), options = {}) {
+        const player = await Player.open(this.#at(on), { token: tokenOf(user), ...options });
         await player.close();
         return JSON.parse(player.first);
     }
@@ -87,7 +92,7 @@ export class Site {
 
     // Sends the player's message and returns when it is applied: when another device of the user has got it.
     async apply(user, player, message) {
-        const witness = await this.player(user, this.gateways.length - 1);
+        const witness = await this.player(user, Math.min(1, this.gateways.length - 1));
         player.send(message);
         await witness.receives(message);
         await witness.close();
