@@ -1,6 +1,7 @@
 /* Points in time as text: reading is strict, writing has one form. */
 #include "common/iso8601.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 enum {
@@ -67,6 +68,7 @@ static int days_in_month(int year, int month)
 {
     static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 
+    assert(month >= 1 && month <= 12);
     return month == 2 && is_leap(year) ? 29 : days[month - 1];
 }
 

@@ -249,7 +249,7 @@ static void add_plain(struct buf *buf, const cJSON *item)
 
 void json_add_item(struct buf *buf, const cJSON *item)
 {
-    const cJSON *open[JSON_DEPTH_MAX]; /* the arrays and objects around `item` */
+    const cJSON *open[JSON_DEPTH_MAX] = {NULL}; /* the arrays and objects around `item` */
     unsigned depth = 0;
 
     for (;;) {

@@ -35,12 +35,12 @@ void log_setup(enum log_level level, enum log_format format);
 bool log_wants(enum log_level level);
 void log_fields(enum log_level level, const char *event, const struct log_field *fields);
 
-/* Fields are worked out only when the level is wanted. */
-#define log_write(level, event, ...)                                                           \
+/* log_write(level, event, fields...): fields are worked out only when the level is wanted. */
+#define log_write(level, ...) LOG_WRITE(level, __VA_ARGS__, {0})
+#define LOG_WRITE(level, event, ...)                                                           \
     do {                                                                                       \
         if (log_wants(level)) {                                                                \
-            log_fields((level), (event),                                                       \
-                       (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}});             \
+            log_fields((level), (event), (const struct log_field[]){__VA_ARGS__});             \
         }                                                                                      \
     } while (0)
 

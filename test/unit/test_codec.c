@@ -250,7 +250,7 @@ static void broken_utf8_is_found_at_every_place_of_a_text(void **state)
                 struct buf buf = {0};
 
                 for (size_t j = 0; j < before; j++) {
-                    buf_add_text(&buf, j % 7 == 3 ? "\xc3\xa9" : "x");
+                    buf_add_text(&buf, j == 3 ? "\xc3\xa9" : "x");
                 }
                 assert_true(codec_is_utf8(buf_str(&buf)));
                 buf_add_text(&buf, bad[i]);
