@@ -131,7 +131,6 @@ void conn_end(struct conn *conn, enum reason reason)
     }
     conn->state = CONN_ENDING;
     conn->reason = reason;
-    conn->bytes_in = 0; /* from here on it counts what is thrown away */
     if (!conn->peer_done && !conn_start(conn)) {
         conn_cut(conn, reason);
         return;
@@ -177,7 +176,10 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
     conn->net->services->metrics->bytes_received += (uint64_t)count;
     if (conn->state == CONN_OPEN) {
         conn->layer->data(conn->upper, str_from(buf->base, (size_t)count));
-    } else if (conn->bytes_in > LINGER_BYTES) {
+        return;
+    }
+    conn->wasted += (uint32_t)count;
+    if (conn->wasted > LINGER_BYTES) {
         conn_cut(conn, conn->reason);
     }
 }

@@ -51,6 +51,7 @@ struct conn {
     struct in6_addr peer; /* IPv4 as ::ffff:a.b.c.d */
     uint64_t opened_ms;
     uint64_t bytes_in, bytes_out;
+    uint32_t wasted; /* bytes thrown away while ENDING */
     enum conn_state state;
     enum reason reason;
     bool dirty;

@@ -24,7 +24,22 @@ struct store_call {
 void call_join(struct store_call *call, struct store_calls *calls);
 void call_leave(struct store_call *call);
 
-/* EVALSHA with a digest of 40 hexadecimal digits. */
-void call_write(struct store_call *call, const char *sha, struct strs keys, struct strs args);
+/* Writes the call's EVALSHA. */
+void call_write(struct store_call *call, struct strs keys, struct strs args);
+
+/* The calls of a store: what is in flight, by age; what could not be sent; what can be used
+ * again. {0} is empty. */
+struct call_queue {
+    struct store_call *oldest, *newest;
+    struct store_call *refused; /* linked by `newer`; answered at the end of the turn */
+    struct store_call *spare;   /* likewise linked */
+    size_t pending, spares;
+};
+
+struct store_call *call_take(struct call_queue *queue, struct store *store);
+void call_put_back(struct call_queue *queue, struct store_call *call);
+void call_sent(struct call_queue *queue, struct store_call *call);
+void call_answered(struct call_queue *queue, struct store_call *call);
+void call_free_spares(struct call_queue *queue);
 
 #endif

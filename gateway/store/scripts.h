@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "common/str.h"
 #include "gen/scripts_table.h"
 
 enum script {
@@ -36,6 +37,8 @@ struct script_row {
 };
 
 const struct script_row *script_row(enum script script);
+/* The digest that EVALSHA wants, 40 hexadecimal digits. */
+struct str script_sha(enum script script);
 const char *outcome_word(enum outcome outcome);
 
 #endif

@@ -11,7 +11,6 @@
 
 #include <hiredis/hiredis.h>
 #include <openssl/rand.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -21,6 +20,7 @@
 #include "gateway/store/call.h"
 #include "gateway/store/clock.h"
 #include "gateway/store/link.h"
+#include "gateway/store/lookup.h"
 #include "gateway/store/resp.h"
 #include "gateway/store/tap.h"
 
@@ -33,9 +33,6 @@ enum {
     REST_FIRST_MS = 50,  /* back-off: first, and ... */
     REST_LAST_MS = 1000, /* ... longest rest */
     CALLS_MAX = 100000,  /* pending calls of the process */
-    SPARE_MAX = 1024,    /* finished calls kept for reuse */
-    SPARE_ROOM = 4096,   /* ... unless they held more bytes than this */
-    SHA_TEXT = 41
 };
 
 enum state {
@@ -64,17 +61,12 @@ struct store {
     uint64_t rest_until_ms;
     uint64_t beat_at_ms;
     uint64_t tap_asked_ms; /* 0 = no answer due */
-    uv_getaddrinfo_t lookup;
-    bool looking_up;
+    struct lookup lookup;
     char last_why[128]; /* what was logged last: a failure that repeats is said once */
     unsigned late;      /* ticks in a row that found an answer overdue */
 
     struct clock clock;
-    char shas[SCRIPT_COUNT][SHA_TEXT];
-    struct store_call *oldest, *newest; /* in flight, by age */
-    struct store_call *refused;         /* could not be sent; answered at the end of the turn */
-    struct store_call *spare;
-    size_t pending, spares;
+    struct call_queue calls;
     bool reloading;
 };
 
@@ -106,73 +98,18 @@ static void fail(struct store *store, const char *why)
 
 /* ---- calls ---- */
 
-static void call_unlink(struct store *store, struct store_call *call)
-{
-    if (call->older != NULL) {
-        call->older->newer = call->newer;
-    } else {
-        store->oldest = call->newer;
-    }
-    if (call->newer != NULL) {
-        call->newer->older = call->older;
-    } else {
-        store->newest = call->older;
-    }
-    store->pending--;
-}
-
-static void call_link(struct store *store, struct store_call *call)
-{
-    call->newer = NULL;
-    call->older = store->newest;
-    if (store->newest != NULL) {
-        store->newest->newer = call;
-    } else {
-        store->oldest = call;
-    }
-    store->newest = call;
-    store->pending++;
-}
-
-static struct store_call *call_take(struct store *store)
-{
-    struct store_call *call = store->spare;
-
-    if (call == NULL) {
-        call = mem_zero(sizeof(*call));
-        call->store = store;
-        return call;
-    }
-    store->spare = call->newer;
-    store->spares--;
-    return call;
-}
-
-static void call_drop(struct store_call *call)
-{
-    struct store *store = call->store;
-
-    if (store->spares >= SPARE_MAX || call->command.room > SPARE_ROOM) {
-        buf_finish(&call->command);
-        mem_free(call);
-        return;
-    }
-    call->newer = store->spare;
-    store->spare = call;
-    store->spares++;
-}
-
 /* The one end of every call. */
 static void call_finish(struct store_call *call, enum err err, const struct redisReply *reply)
 {
+    struct store *store = call->store;
     enum outcome outcome = err == ERR_OK ? reply_outcome(reply) : OUTCOME_UNAVAILABLE;
 
-    call->store->metrics->transitions[call->script][outcome]++;
+    store->metrics->transitions[call->script][outcome]++;
     call_leave(call);
     if (call->done != NULL) {
         call->done(call->context, err, reply);
     }
-    call_drop(call);
+    call_put_back(&store->calls, call);
 }
 
 static void on_call_answered(void *context, const struct redisReply *reply);
@@ -181,13 +118,13 @@ static void call_send(struct store_call *call)
 {
     struct store *store = call->store;
 
-    if (store->state == UP && store->pending < CALLS_MAX &&
+    if (store->state == UP && store->calls.pending < CALLS_MAX &&
         link_send(store->link, buf_str(&call->command), on_call_answered, call)) {
-        call_link(store, call);
+        call_sent(&store->calls, call);
         return;
     }
-    call->newer = store->refused;
-    store->refused = call;
+    call->newer = store->calls.refused;
+    store->calls.refused = call;
 }
 
 /* ---- scripts ---- */
@@ -218,16 +155,6 @@ static void load_scripts(struct store *store, link_reply_fn *done)
     buf_finish(&command);
 }
 
-static void sha_of(struct str body, char to[SHA_TEXT])
-{
-    unsigned char digest[SHA_DIGEST_LENGTH];
-
-    SHA1((const unsigned char *)body.at, body.len, digest);
-    for (int i = 0; i < SHA_DIGEST_LENGTH; i++) {
-        snprintf(to + 2 * i, 3, "%02x", digest[i]);
-    }
-}
-
 /* Redis forgot the scripts (SCRIPT FLUSH, a failover): load them once, then send the call again
  * behind them. */
 static void resend(struct store_call *call)
@@ -247,7 +174,7 @@ static void on_call_answered(void *context, const struct redisReply *reply)
     struct store_call *call = context;
     struct store *store = call->store;
 
-    call_unlink(store, call);
+    call_answered(&store->calls, call);
     if (reply == NULL) {
         call_finish(call, ERR_UNAVAILABLE, NULL);
         return;
@@ -272,24 +199,24 @@ static void on_call_answered(void *context, const struct redisReply *reply)
 void store_call(struct store *store, enum script script, struct strs keys, struct strs args,
                 struct store_calls *calls, store_done_fn *done, void *context)
 {
-    struct store_call *call = call_take(store);
+    struct store_call *call = call_take(&store->calls, store);
 
     call->script = script;
     call->done = done;
     call->context = context;
     call->resent = false;
     call->started_us = clock_local_us();
-    call_write(call, store->shas[script], keys, args);
+    call_write(call, keys, args);
     call_join(call, calls);
     call_send(call);
 }
 
 static void answer_refused(struct store *store)
 {
-    while (store->refused != NULL) {
-        struct store_call *call = store->refused;
+    while (store->calls.refused != NULL) {
+        struct store_call *call = store->calls.refused;
 
-        store->refused = call->newer;
+        store->calls.refused = call->newer;
         call_finish(call, ERR_UNAVAILABLE, NULL);
     }
 }
@@ -453,43 +380,27 @@ static void dial_address(struct store *store, const char *host)
     }
 }
 
-static void on_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *found)
+static void on_found(void *owner, const char *host, const char *why)
 {
-    struct store *store = lookup->data;
-    char host[INET6_ADDRSTRLEN];
+    struct store *store = owner;
 
-    store->looking_up = false;
-    if (store->state == DIALING) {
-        if (status != 0) {
-            fail(store, uv_strerror(status));
-        } else if (uv_ip_name(found->ai_addr, host, sizeof(host)) == 0) {
-            dial_address(store, host);
-        }
+    if (store->state != DIALING) {
+        return;
     }
-    uv_freeaddrinfo(found);
+    if (host == NULL) {
+        fail(store, why);
+    } else {
+        dial_address(store, host);
+    }
 }
 
 static void dial(struct store *store)
 {
-    static const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct sockaddr_storage room;
-    const char *host = store->url.host;
-
     store_enter(store, DIALING);
-    if (host == NULL || uv_ip4_addr(host, 0, (struct sockaddr_in *)&room) == 0 ||
-        uv_ip6_addr(host, 0, (struct sockaddr_in6 *)&room) == 0) {
-        dial_address(store, host);
-        return;
-    }
-    if (store->looking_up) {
-        fail(store, "the name of the host is still being looked up");
-        return;
-    }
-    store->lookup.data = store;
-    store->looking_up =
-        uv_getaddrinfo(store->loop, &store->lookup, on_looked_up, host, NULL, &hints) == 0;
-    if (!store->looking_up) {
-        fail(store, "the name of the host can't be looked up");
+    if (store->url.host == NULL) {
+        dial_address(store, NULL);
+    } else {
+        lookup_start(&store->lookup, store->loop, store->url.host, on_found, store);
     }
 }
 
@@ -523,7 +434,8 @@ static bool overdue(const struct store *store)
 {
     uint64_t limit = (uint64_t)ANSWER_MS;
 
-    if (store->oldest != NULL && clock_local_us() - store->oldest->started_us > limit * 1000) {
+    if (store->calls.oldest != NULL &&
+        clock_local_us() - store->calls.oldest->started_us > limit * 1000) {
         return true;
     }
     return clock_waiting_us(&store->clock) > limit * 1000 ||
@@ -637,9 +549,6 @@ struct store *store_create(uv_loop_t *loop, const struct url *url, struct metric
     store->metrics = metrics;
     store->events = events;
     store->owner = owner;
-    for (int i = 0; i < SCRIPT_COUNT; i++) {
-        sha_of(str_of(script_row((enum script)i)->body), store->shas[i]);
-    }
     return store;
 }
 
@@ -663,13 +572,7 @@ void store_destroy(struct store *store)
     if (store == NULL) {
         return;
     }
-    while (store->spare != NULL) {
-        struct store_call *call = store->spare;
-
-        store->spare = call->newer;
-        buf_finish(&call->command);
-        mem_free(call);
-    }
+    call_free_spares(&store->calls);
     url_finish(&store->url);
     mem_free(store);
 }
@@ -681,7 +584,7 @@ bool store_is_up(const struct store *store)
 
 size_t store_pending(const struct store *store)
 {
-    return store->pending;
+    return store->calls.pending;
 }
 
 static void tap_say(struct store *store, struct str verb, struct str channel)
