@@ -5,10 +5,8 @@ import { describe, test } from "node:test";
 
 import { frame, TEXT } from "./lib/frames.mjs";
 import { textOf } from "./lib/player.mjs";
-import { Raw } from "./lib/raw.mjs";
 import { at, changePosition, newTrack, onPause, state } from "./lib/scenario.mjs";
 import { suiteSite } from "./lib/site.mjs";
-import { tokenOf } from "./lib/token.mjs";
 
 const TIME = at(5);
 
@@ -188,9 +186,7 @@ describe("bad input of a player", () => {
         const user = site.user();
         const player = await site.player(user);
         await site.apply(user, player, newTrack(0));
-        const raw = await Raw.open(site.gateways[0]);
-        await raw.upgrade("/player", [`Authorization: Bearer ${tokenOf(user)}`]);
-        assert.deepEqual(JSON.parse(await raw.text()), state(0, 0));
+        const raw = await site.rawPlayer(user);
         await raw.write(frame(TEXT, textOf(onPause(5)), { mask: false }));
         assert.equal((await raw.closeFrame()).code, 1002);
         await raw.rest();

@@ -19,7 +19,7 @@ const SLACK = patient(400);
 
 const flags = { "orphan-grace": GRACE_S, "ping-interval": PING_INTERVAL, "ping-timeout": PING_TIMEOUT };
 
-describe("the ghost", { concurrency: true }, () => {
+describe("the ghost", { concurrency: 16 }, () => {
     const site = suiteSite({ gateways: 2, flags });
 
     // Runs a step and tells between which two moments of Redis's clock it happened.

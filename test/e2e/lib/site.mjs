@@ -8,6 +8,7 @@ import { after, before } from "node:test";
 import { Gateway } from "./gateway.mjs";
 import { until } from "./patience.mjs";
 import { Player } from "./player.mjs";
+import { Raw } from "./raw.mjs";
 import { Redis } from "./redis.mjs";
 import { SECRET, tokenOf } from "./token.mjs";
 
@@ -30,6 +31,7 @@ export class Site {
     redis;
     gateways = [];
     players = [];
+    raws = [];
     #options;
 
     // gateways: how many; flags, env: of all of them; redis: options of Redis.start.
@@ -43,11 +45,11 @@ export class Site {
         return this;
     }
 
-    // One more process, with the site's flags and these.
-    async addGateway(flags = {}, { ready = true } = {}) {
+    // One more process, with the site's flags and environment and these (undefined: without that variable).
+    async addGateway(flags = {}, { env = {}, ready = true } = {}) {
         const gateway = await Gateway.start({
             flags: { redis: this.redis.unixUrl, ...this.#options.flags, ...flags },
-            env: { SEGUE_JWT_SECRET: SECRET, ...this.#options.env },
+            env: { SEGUE_JWT_SECRET: SECRET, ...this.#options.env, ...env },
             ready,
         });
         this.gateways.push(gateway);
@@ -69,6 +71,21 @@ export class Site {
         const player = await Player.open(this.#at(on), { token: tokenOf(user), ...options });
         this.players.push(player);
         return player;
+    }
+
+    // A TCP connection to the public listener.
+    async raw(on = 0) {
+        const raw = await Raw.open(this.#at(on));
+        this.raws.push(raw);
+        return raw;
+    }
+
+    // The same after the WebSocket handshake and the first frame of /player.
+    async rawPlayer(user, on = 0) {
+        const raw = await this.raw(on);
+        await raw.upgrade("/player", [`Authorization: Bearer ${tokenOf(user)}`]);
+        await raw.text();
+        return raw;
     }
 
     refused(user, on = 0, options = {}) {
@@ -101,6 +118,9 @@ export class Site {
     async close() {
         for (const player of this.players) {
             player.terminate();
+        }
+        for (const raw of this.raws) {
+            raw.destroy();
         }
         const ends = await Promise.allSettled(this.gateways.map((gateway) => gateway.close()));
         await this.redis?.close();
