@@ -108,12 +108,12 @@ static const char *read_file(const char *path, struct buf *to)
 static bool keep_key(struct auth_key *key, EVP_PKEY *pkey)
 {
     BIO *bio = BIO_new(BIO_s_mem());
-    char *text;
-    long len;
     bool kept = bio != NULL && PEM_write_bio_PUBKEY(bio, pkey) == 1;
 
     if (kept) {
-        len = BIO_get_mem_data(bio, &text);
+        char *text;
+        long len = BIO_get_mem_data(bio, &text);
+
         key->bytes = (unsigned char *)mem_copy(text, (size_t)len);
         key->len = (int)len;
         key->signature = (size_t)EVP_PKEY_get_size(pkey);

@@ -133,7 +133,7 @@ static void twin_of(const struct config_option *option, char twin[NAME_MAX_LENGT
 
 static void print_option(const struct config_option *option)
 {
-    char flag[64], twin[NAME_MAX_LENGTH + 8];
+    char flag[64];
     const char *line = option->help;
 
     if (option->group != NULL) {
@@ -149,6 +149,8 @@ static void print_option(const struct config_option *option)
         line = end != NULL ? end + 1 : NULL;
     }
     if (takes_value(option)) {
+        char twin[NAME_MAX_LENGTH + 8];
+
         twin_of(option, twin);
         printf("  %-30s[%s, default %s]\n", "", twin,
                option->standard != NULL ? option->standard : "none");
@@ -195,7 +197,7 @@ static enum config_outcome load_flag(struct config *config, bool *given, int arg
 {
     struct str argument = str_of(argv[*at]), name, value;
     const struct config_option *option;
-    char why[CONFIG_WHY_MAX], cleaned[CONFIG_SHOWN_MAX];
+    char why[CONFIG_WHY_MAX];
     bool inside;
 
     if (str_equal(argument, STR("-h"))) {
@@ -209,6 +211,8 @@ static enum config_outcome load_flag(struct config *config, bool *given, int arg
     inside = str_cut(str_skip(argument, 2), '=', &name, &value);
     option = find_option(name);
     if (option == NULL) {
+        char cleaned[CONFIG_SHOWN_MAX];
+
         complain("--", config_shown(name, cleaned), "there is no such flag; see segue --help");
         return CONFIG_WRONG;
     }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/buf.h"
 #include "common/mem.h"
 
 static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
@@ -27,7 +28,7 @@ const char *config_shown(struct str value, char to[CONFIG_SHOWN_MAX])
 
         to[i] = c < 0x20 || c >= 0x7f ? '?' : (char)c;
     }
-    strcpy(to + count, count < value.len ? "..." : "");
+    snprintf(to + count, CONFIG_SHOWN_MAX - count, "%s", count < value.len ? "..." : "");
     return to;
 }
 
@@ -36,8 +37,8 @@ static bool refuse(char *why, struct str value, const char *what)
 {
     char text[CONFIG_SHOWN_MAX];
 
-    snprintf(why, CONFIG_WHY_MAX, "%s %s",
-             value.len == 0 ? "an empty text" : config_shown(value, text), what);
+    config_shown(value, text);
+    snprintf(why, CONFIG_WHY_MAX, "%s %s", text[0] == '\0' ? "an empty text" : text, what);
     return false;
 }
 
@@ -86,9 +87,10 @@ static bool set_number(const struct config_option *option, uint64_t *number, str
                        : strcmp(option->placeholder, "SECONDS") == 0 ? " of seconds"
                                                                      : "";
     unsigned long long parsed;
-    char what[CONFIG_WHY_MAX - CONFIG_SHOWN_MAX];
 
     if (!str_to_u64(value, option->max, &parsed) || parsed < option->min) {
+        char what[CONFIG_WHY_MAX - CONFIG_SHOWN_MAX];
+
         snprintf(what, sizeof(what), "is not a number%s (%llu to %llu)", unit,
                  (unsigned long long)option->min, (unsigned long long)option->max);
         return refuse(why, value, what);
@@ -99,16 +101,19 @@ static bool set_number(const struct config_option *option, uint64_t *number, str
 
 static bool set_choice(const char *const *words, int *choice, struct str value, char *why)
 {
-    char what[CONFIG_WHY_MAX - CONFIG_SHOWN_MAX] = "is not one of";
+    struct buf what = {0};
 
     for (int i = 0; words[i] != NULL; i++) {
         if (str_equal(value, str_of(words[i]))) {
             *choice = i;
+            buf_finish(&what);
             return true;
         }
-        strcat(strcat(what, i == 0 ? " " : ", "), words[i]);
+        buf_addf(&what, "%s%s", i == 0 ? "is not one of " : ", ", words[i]);
     }
-    return refuse(why, value, what);
+    refuse(why, value, buf_text(&what));
+    buf_finish(&what);
+    return false;
 }
 
 /* Braces would move the hash tag that keeps the keys of one entity in one slot. */
