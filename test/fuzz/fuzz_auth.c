@@ -31,9 +31,10 @@ static const struct auth *keys(void)
 {
     static struct auth *auth;
     static struct config config = {.jwt_secret = SECRET};
-    char rsa[] = "/tmp/segue-fuzz-XXXXXX", ec[] = "/tmp/segue-fuzz-XXXXXX", why[256];
 
     if (auth == NULL) {
+        char rsa[] = "/tmp/segue-fuzz-XXXXXX", ec[] = "/tmp/segue-fuzz-XXXXXX", why[256];
+
         write_key(EVP_RSA_gen(2048), rsa);
         write_key(EVP_EC_gen("P-256"), ec);
         config.jwt_keys = (struct config_list){{rsa, ec}, 2};

@@ -38,7 +38,7 @@ static const char *payload_of(size_t len, char payload[8192])
     size_t at = (size_t)snprintf(payload, 8192, "{\"sub\":\"u\",\"x\":\"");
 
     memset(payload + at, 'x', len - 2 - at);
-    strcpy(payload + len - 2, "\"}");
+    snprintf(payload + len - 2, 3, "\"}");
     return payload;
 }
 

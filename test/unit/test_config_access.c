@@ -25,7 +25,8 @@ static void load(const char *const *arguments)
     assert_int_equal(config_load(config, argc, argv), CONFIG_RUN);
 }
 
-#define LOAD(...) load((const char *const[]){"segue", __VA_ARGS__ __VA_OPT__(, ) NULL})
+#define LOAD(...) load((const char *const[]){"segue", __VA_ARGS__, NULL})
+#define NO_FLAGS  NULL
 
 static int finish(void **state)
 {
@@ -51,7 +52,7 @@ static bool trusts(const char *peer)
 static void proxies_are_trusted_by_address_and_range(void **state)
 {
     (void)state;
-    LOAD();
+    LOAD(NO_FLAGS);
     assert_false(trusts("127.0.0.1"));
     LOAD("--trusted-proxies", "10.1.2.3/9,192.0.2.7,2001:db8::/33,fe80::1", "--trusted-proxies",
          "::ffff:198.51.100.0/120");
@@ -100,7 +101,7 @@ static bool allows(const char *origin)
 static void origins_are_compared_whole_and_without_case(void **state)
 {
     (void)state;
-    LOAD();
+    LOAD(NO_FLAGS);
     assert_true(allows("https://any.example") && allows("null") && allows(""));
     LOAD("--origins", "https://App.example,http://localhost:3000,http://[::1]:80");
     assert_true(allows("https://app.example") && allows("HTTPS://APP.EXAMPLE") &&

@@ -59,7 +59,7 @@ static void read_comment(const char *line)
 {
     char name[NAME_MAX_LENGTH];
     const char *at = line + 7;
-    struct family *newest = family_count > 0 ? &families[family_count - 1] : NULL;
+    struct family *newest = &families[family_count > 0 ? family_count - 1 : 0];
 
     take_name(&at, name);
     assert_int_equal(*at, ' ');
@@ -69,18 +69,18 @@ static void read_comment(const char *line)
             assert_string_not_equal(families[i].name, name);
         }
         assert_true(family_count < FAMILIES_MAX && strlen(at) > 0);
-        assert_true(newest == NULL || newest->type[0] != '\0');
+        assert_true(family_count == 0 || newest->type[0] != '\0');
         families[family_count] = (struct family){0};
-        strcpy(families[family_count++].name, name);
+        memcpy(families[family_count++].name, name, sizeof(name));
         return;
     }
     assert_int_equal(strncmp(line, "# TYPE ", 7), 0);
-    assert_non_null(newest);
+    assert_true(family_count > 0);
     assert_string_equal(newest->name, name);
     assert_string_equal(newest->type, "");
     assert_true(strcmp(at, "counter") == 0 || strcmp(at, "gauge") == 0 ||
                 strcmp(at, "histogram") == 0);
-    strcpy(newest->type, at);
+    snprintf(newest->type, sizeof(newest->type), "%s", at);
 }
 
 /* label="value",... without anything that would need escaping. */

@@ -55,7 +55,7 @@ static inline size_t token_flatten(const unsigned char *der, size_t len, int bit
 static inline struct buf token_sign(const char *header, const char *payload,
                                     const EVP_MD *digest, EVP_PKEY *key, struct str secret)
 {
-    unsigned char signature[1024], flat[1024];
+    unsigned char signature[1024];
     size_t len = sizeof(signature);
     unsigned hmac_len;
     struct buf token = {0};
@@ -75,6 +75,8 @@ static inline struct buf token_sign(const char *header, const char *payload,
                                   token.len) == 1);
         EVP_MD_CTX_free(context);
         if (EVP_PKEY_get_base_id(key) == EVP_PKEY_EC) {
+            unsigned char flat[1024];
+
             len = token_flatten(signature, len, EVP_PKEY_get_bits(key), flat);
             memcpy(signature, flat, len);
         }
