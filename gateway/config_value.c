@@ -21,12 +21,12 @@ static void *field(struct config *config, const struct config_option *option)
 /* A value as an error may show it: one line, no control bytes, cut. Returns `to`. */
 const char *config_shown(struct str value, char to[CONFIG_SHOWN_MAX])
 {
-    size_t count = value.len < CONFIG_SHOWN_MAX - 4 ? value.len : CONFIG_SHOWN_MAX - 4;
+    size_t count = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        unsigned char c = (unsigned char)value.at[i];
+    while (count < value.len && count < CONFIG_SHOWN_MAX - 4) {
+        unsigned char c = (unsigned char)value.at[count];
 
-        to[i] = c < 0x20 || c >= 0x7f ? '?' : (char)c;
+        to[count++] = c < 0x20 || c >= 0x7f ? '?' : (char)c;
     }
     snprintf(to + count, CONFIG_SHOWN_MAX - count, "%s", count < value.len ? "..." : "");
     return to;
