@@ -120,11 +120,24 @@ static int on_value(llhttp_t *parser, const char *at, size_t len)
     return add_to_head(http, at, len, &span->value_len);
 }
 
+/* A target in absolute form, as proxies get it, without its scheme and host. */
+static struct str path_and_query(struct str target)
+{
+    struct str host, rest;
+
+    if (!str_starts(target, STR("http://")) && !str_starts(target, STR("https://"))) {
+        return target;
+    }
+    str_cut(target, '/', &host, &rest);
+    str_cut(str_skip(rest, 1), '/', &host, &rest);
+    return rest.len > 0 ? str_from(rest.at - 1, rest.len + 1) : STR("/");
+}
+
 /* The head is complete and does not move any more. */
 static void read_head(struct http *http)
 {
     struct request *request = &http->request;
-    struct str target = str_from(http->head.at, http->target_len);
+    struct str target = path_and_query(str_from(http->head.at, http->target_len));
 
     request->method = str_of(llhttp_method_name((llhttp_method_t)http->parser.method));
     str_cut(target, '?', &request->path, &request->query);
@@ -161,7 +174,7 @@ static int on_head(llhttp_t *parser)
         http->head.at[0] != '/') {
         return stop(http, ERR_BAD_REQUEST);
     }
-    err = route_find(http, &route);
+    err = http->refusal = route_find(http, &route);
     if (parser->content_length > BODY_GRACE && !(parser->flags & F_CHUNKED)) {
         return stop(http, err != ERR_OK ? err : ERR_TOO_LARGE);
     }
@@ -185,7 +198,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t len)
     http->body_len += len;
     if (http->body_len > http->conn->net->services->config->max_message &&
         http->body_len > BODY_GRACE) {
-        return stop(http, ERR_TOO_LARGE);
+        return stop(http, http->refusal != ERR_OK ? http->refusal : ERR_TOO_LARGE);
     }
     buf_add(&http->body, str_from(at, len));
     return 0;
@@ -224,7 +237,7 @@ static void begin(struct http *http)
     http->parser.data = http;
     http->state = READING;
     http->started = http->complete = http->in_value = false;
-    http->wrong = ERR_OK;
+    http->wrong = http->refusal = ERR_OK;
     http->target_len = 0;
     http->span_count = 0;
     http->body_len = 0;
@@ -428,7 +441,8 @@ static size_t parse(struct http *http, struct str bytes)
 static void serve(struct http *http)
 {
     http->request.body = buf_str(&http->body);
-    if (http->body_len > http->conn->net->services->config->max_message) {
+    if (http->refusal == ERR_OK &&
+        http->body_len > http->conn->net->services->config->max_message) {
         http->complete = false; /* the rest of what it had to say does not matter */
         give_up(http, ERR_TOO_LARGE);
         return;
