@@ -1,12 +1,18 @@
-/* One call of a script on its way: kept as bytes, so that it can be sent again. */
+/* Calls of scripts on their way, over a link that is up or not. */
 #include "gateway/store/call.h"
 
 #include <assert.h>
+#include <hiredis/hiredis.h>
 
+#include "common/log.h"
 #include "common/mem.h"
+#include "gateway/store/clock.h"
+
 #include "gateway/store/resp.h"
 
 enum {
+    PENDING_MAX = 100000, /* calls of the process under way */
+    COMPLAIN_US = 1000000,
     SPARE_MAX = 1024, /* finished calls kept for reuse */
     SPARE_ROOM = 4096 /* ... unless they held more bytes than this */
 };
@@ -73,17 +79,20 @@ void call_write(struct store_call *call, struct strs keys, struct strs args)
     }
 }
 
-struct store_call *call_take(struct call_queue *queue, struct store *store)
+struct store_call *caller_take(struct caller *caller, enum script script)
 {
-    struct store_call *call = queue->spare;
+    struct store_call *call = caller->spare;
 
     if (call == NULL) {
         call = mem_zero(sizeof(*call));
-        call->store = store;
-        return call;
+        call->caller = caller;
+    } else {
+        caller->spare = call->newer;
+        caller->spares--;
     }
-    queue->spare = call->newer;
-    queue->spares--;
+    call->script = script;
+    call->resent = false;
+    call->started_us = clock_local_us();
     return call;
 }
 
@@ -93,51 +102,180 @@ static void destroy(struct store_call *call)
     mem_free(call);
 }
 
-void call_put_back(struct call_queue *queue, struct store_call *call)
+static void put_back(struct caller *caller, struct store_call *call)
 {
-    if (queue->spares >= SPARE_MAX || call->command.room > SPARE_ROOM) {
+    if (caller->spares >= SPARE_MAX || call->command.room > SPARE_ROOM) {
         destroy(call);
         return;
     }
-    call->newer = queue->spare;
-    queue->spare = call;
-    queue->spares++;
+    call->newer = caller->spare;
+    caller->spare = call;
+    caller->spares++;
 }
 
-void call_sent(struct call_queue *queue, struct store_call *call)
+void caller_finish(struct caller *caller)
+{
+    while (caller->spare != NULL) {
+        struct store_call *call = caller->spare;
+
+        caller->spare = call->newer;
+        destroy(call);
+    }
+}
+
+static void link_by_age(struct caller *caller, struct store_call *call)
 {
     call->newer = NULL;
-    call->older = queue->newest;
-    if (queue->newest != NULL) {
-        queue->newest->newer = call;
+    call->older = caller->newest;
+    if (caller->newest != NULL) {
+        caller->newest->newer = call;
     } else {
-        queue->oldest = call;
+        caller->oldest = call;
     }
-    queue->newest = call;
-    queue->pending++;
+    caller->newest = call;
+    caller->pending++;
 }
 
-void call_answered(struct call_queue *queue, struct store_call *call)
+static void unlink_by_age(struct caller *caller, struct store_call *call)
 {
     if (call->older != NULL) {
         call->older->newer = call->newer;
     } else {
-        queue->oldest = call->newer;
+        caller->oldest = call->newer;
     }
     if (call->newer != NULL) {
         call->newer->older = call->older;
     } else {
-        queue->newest = call->older;
+        caller->newest = call->older;
     }
-    queue->pending--;
+    caller->pending--;
 }
 
-void call_free_spares(struct call_queue *queue)
+/* The one end of every call. */
+static void finish(struct store_call *call, enum err err, const struct redisReply *reply)
 {
-    while (queue->spare != NULL) {
-        struct store_call *call = queue->spare;
+    struct caller *caller = call->caller;
+    enum outcome outcome = err == ERR_OK ? reply_outcome(reply) : OUTCOME_UNAVAILABLE;
 
-        queue->spare = call->newer;
-        destroy(call);
+    caller->metrics->transitions[call->script][outcome]++;
+    call_leave(call);
+    if (call->done != NULL) {
+        call->done(call->context, err, reply);
     }
+    put_back(caller, call);
+}
+
+void caller_flush(struct caller *caller)
+{
+    while (caller->refused != NULL) {
+        struct store_call *call = caller->refused;
+
+        caller->refused = call->newer;
+        finish(call, ERR_UNAVAILABLE, NULL);
+    }
+}
+
+uint64_t caller_waiting_us(const struct caller *caller)
+{
+    return caller->oldest == NULL ? 0 : clock_local_us() - caller->oldest->started_us;
+}
+
+/* ---- scripts ---- */
+
+unsigned scripts_load(struct link *link, link_reply_fn *done, void *context)
+{
+    struct buf command = {0};
+    unsigned count = 0;
+
+    for (int i = 0; i < SCRIPT_COUNT; i++) {
+        struct str body = str_of(script_row((enum script)i)->body);
+
+        buf_clear(&command);
+        resp_add_command(&command, (const struct str[]){STR("SCRIPT"), STR("LOAD"), body}, 3);
+        count += link_send(link, buf_str(&command), done, context);
+    }
+    buf_finish(&command);
+    return count;
+}
+
+static void on_reloaded(void *context, const struct redisReply *reply)
+{
+    struct caller *caller = context;
+
+    caller->reloading = false;
+    if (reply != NULL && reply->type == REDIS_REPLY_ERROR) {
+        caller->lost(caller->owner, reply->str);
+    }
+}
+
+/* Redis forgot the scripts (SCRIPT FLUSH, a failover): load them once, then send the call again
+ * behind them. */
+static void resend(struct caller *caller, struct store_call *call)
+{
+    if (!caller->reloading && caller->link != NULL) {
+        caller->reloading = scripts_load(caller->link, on_reloaded, caller) > 0;
+    }
+    call->resent = true;
+    caller_send(caller, call);
+}
+
+/* ---- answers ---- */
+
+static bool is_error(const struct redisReply *reply, struct str word)
+{
+    return str_starts(str_from(reply->str, (size_t)reply->len), word);
+}
+
+static void complain(struct caller *caller, const struct store_call *call, const char *why)
+{
+    uint64_t now = clock_local_us();
+
+    if (caller->complained_us == 0 || now - caller->complained_us > COMPLAIN_US) {
+        caller->complained_us = now;
+        log_write(LOG_WARN, "redis refused", LOG_TEXT("script", script_row(call->script)->name),
+                  LOG_TEXT("why", why));
+    }
+}
+
+static void on_error(struct caller *caller, struct store_call *call,
+                     const struct redisReply *reply)
+{
+    bool stranger = is_error(reply, STR("READONLY")) || is_error(reply, STR("NOAUTH"));
+
+    complain(caller, call, reply->str);
+    finish(call, ERR_UNAVAILABLE, NULL);
+    if (stranger) {
+        caller->lost(caller->owner, "Redis is no longer a master that lets us in");
+    }
+}
+
+static void on_answer(void *context, const struct redisReply *reply)
+{
+    struct store_call *call = context;
+    struct caller *caller = call->caller;
+
+    unlink_by_age(caller, call);
+    if (reply == NULL) {
+        finish(call, ERR_UNAVAILABLE, NULL);
+        return;
+    }
+    metrics_observe(&caller->metrics->redis_latency, clock_local_us() - call->started_us);
+    if (reply->type != REDIS_REPLY_ERROR) {
+        finish(call, ERR_OK, reply);
+    } else if (!call->resent && is_error(reply, STR("NOSCRIPT"))) {
+        resend(caller, call);
+    } else {
+        on_error(caller, call, reply);
+    }
+}
+
+void caller_send(struct caller *caller, struct store_call *call)
+{
+    if (caller->link != NULL && caller->pending < PENDING_MAX &&
+        link_send(caller->link, buf_str(&call->command), on_answer, call)) {
+        link_by_age(caller, call);
+        return;
+    }
+    call->newer = caller->refused;
+    caller->refused = call;
 }

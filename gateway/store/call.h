@@ -1,14 +1,20 @@
-/* One call of a script on its way: kept as bytes, so that it can be sent again. Private to
- * store/. */
+/* Calls of scripts on their way, over a link that is up or not. Private to store/.
+ *
+ * A call is kept as bytes until it is answered, so that it can be sent again when Redis forgot
+ * the scripts. It ends exactly once: answered, refused at the end of the turn (no link, too
+ * many calls), or with the link. */
 #ifndef SEGUE_STORE_CALL_H
 #define SEGUE_STORE_CALL_H
 
 #include "common/buf.h"
+#include "gateway/store/link.h"
 #include "gateway/store/store.h"
 
-/* A call stands in two lists: by age in the store, by client in `calls`. */
+struct caller;
+
+/* A call stands in two lists: by age in the caller, by client in `calls`. */
 struct store_call {
-    struct store *store; /* borrowed */
+    struct caller *caller; /* borrowed */
     struct store_call *older, *newer;
     struct store_call *before, *after;
     struct store_calls *calls; /* borrowed; NULL once forgotten */
@@ -23,23 +29,32 @@ struct store_call {
 /* Joins and leaves the client's list. */
 void call_join(struct store_call *call, struct store_calls *calls);
 void call_leave(struct store_call *call);
-
 /* Writes the call's EVALSHA. */
 void call_write(struct store_call *call, struct strs keys, struct strs args);
 
-/* The calls of a store: what is in flight, by age; what could not be sent; what can be used
- * again. {0} is empty. */
-struct call_queue {
-    struct store_call *oldest, *newest;
-    struct store_call *refused; /* linked by `newer`; answered at the end of the turn */
-    struct store_call *spare;   /* likewise linked */
+/* Everything that is under way. Zero but for the first four is empty. */
+struct caller {
+    struct link *link; /* borrowed; NULL while the store is not up */
+    struct metrics *metrics;
+    void (*lost)(void *owner,
+                 const char *why); /* Redis answers, but not as a Redis that serves us */
+    void *owner;
+    struct store_call *oldest, *newest; /* sent */
+    struct store_call *refused;         /* not sent; linked by `newer` */
+    struct store_call *spare;           /* to be used again; likewise linked */
     size_t pending, spares;
+    uint64_t complained_us; /* when a refusal of Redis was logged last */
+    bool reloading;
 };
 
-struct store_call *call_take(struct call_queue *queue, struct store *store);
-void call_put_back(struct call_queue *queue, struct store_call *call);
-void call_sent(struct call_queue *queue, struct store_call *call);
-void call_answered(struct call_queue *queue, struct store_call *call);
-void call_free_spares(struct call_queue *queue);
+struct store_call *caller_take(struct caller *caller, enum script script);
+void caller_send(struct caller *caller, struct store_call *call);
+void caller_flush(struct caller *caller); /* answers what was refused in this turn */
+uint64_t
+caller_waiting_us(const struct caller *caller); /* how long the oldest waits; 0 = none does */
+void caller_finish(struct caller *caller);      /* frees the spares; nothing is under way */
+
+/* Sends SCRIPT LOAD for every script; returns how many answers will come. */
+unsigned scripts_load(struct link *link, link_reply_fn *done, void *context);
 
 #endif

@@ -13,7 +13,6 @@
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/log.h"
 #include "common/mem.h"
@@ -32,7 +31,6 @@ enum {
                          in the socket */
     REST_FIRST_MS = 50,  /* back-off: first, and ... */
     REST_LAST_MS = 1000, /* ... longest rest */
-    CALLS_MAX = 100000,  /* pending calls of the process */
 };
 
 enum state {
@@ -66,16 +64,24 @@ struct store {
     unsigned late;      /* ticks in a row that found an answer overdue */
 
     struct clock clock;
-    struct call_queue calls;
-    bool reloading;
+    struct caller caller;
 };
 
 static void store_enter(struct store *store, enum state state);
-static void dial_address(struct store *store, const char *host);
 
 static uint64_t now_ms(const struct store *store)
 {
     return uv_now(store->loop);
+}
+
+static void log_change(const struct store *store, enum log_level level, const char *event,
+                       const char *why)
+{
+    struct buf at = {0};
+
+    url_print(&store->url, &at);
+    log_write(level, event, LOG_STR("redis", buf_str(&at)), LOG_TEXT("why", why));
+    buf_finish(&at);
 }
 
 /* ---- failure: everything goes, once ---- */
@@ -86,139 +92,10 @@ static void fail(struct store *store, const char *why)
         return;
     }
     if (strcmp(why, store->last_why) != 0 || store->state == UP) {
-        struct buf at = {0};
-
-        url_print(&store->url, &at);
-        snprintf(store->last_why, sizeof(store->last_why), "%s", why);
-        log_write(LOG_WARN, "redis down", LOG_STR("redis", buf_str(&at)), LOG_TEXT("why", why));
-        buf_finish(&at);
+        log_change(store, LOG_WARN, "redis down", why);
     }
+    snprintf(store->last_why, sizeof(store->last_why), "%s", why);
     store_enter(store, RESTING);
-}
-
-/* ---- calls ---- */
-
-/* The one end of every call. */
-static void call_finish(struct store_call *call, enum err err, const struct redisReply *reply)
-{
-    struct store *store = call->store;
-    enum outcome outcome = err == ERR_OK ? reply_outcome(reply) : OUTCOME_UNAVAILABLE;
-
-    store->metrics->transitions[call->script][outcome]++;
-    call_leave(call);
-    if (call->done != NULL) {
-        call->done(call->context, err, reply);
-    }
-    call_put_back(&store->calls, call);
-}
-
-static void on_call_answered(void *context, const struct redisReply *reply);
-
-static void call_send(struct store_call *call)
-{
-    struct store *store = call->store;
-
-    if (store->state == UP && store->calls.pending < CALLS_MAX &&
-        link_send(store->link, buf_str(&call->command), on_call_answered, call)) {
-        call_sent(&store->calls, call);
-        return;
-    }
-    call->newer = store->calls.refused;
-    store->calls.refused = call;
-}
-
-/* ---- scripts ---- */
-
-static void on_script_loaded(void *context, const struct redisReply *reply)
-{
-    struct store *store = context;
-
-    store->reloading = false;
-    if (reply != NULL && reply->type == REDIS_REPLY_ERROR) {
-        fail(store, reply->str);
-    }
-}
-
-static void load_scripts(struct store *store, link_reply_fn *done)
-{
-    struct buf command = {0};
-
-    for (int i = 0; i < SCRIPT_COUNT; i++) {
-        struct str body = str_of(script_row((enum script)i)->body);
-
-        buf_clear(&command);
-        resp_add_command(&command, (const struct str[]){STR("SCRIPT"), STR("LOAD"), body}, 3);
-        if (link_send(store->link, buf_str(&command), done, store)) {
-            store->greetings += store->state == DIALING;
-        }
-    }
-    buf_finish(&command);
-}
-
-/* Redis forgot the scripts (SCRIPT FLUSH, a failover): load them once, then send the call again
- * behind them. */
-static void resend(struct store_call *call)
-{
-    struct store *store = call->store;
-
-    if (!store->reloading) {
-        store->reloading = true;
-        load_scripts(store, on_script_loaded);
-    }
-    call->resent = true;
-    call_send(call);
-}
-
-static void on_call_answered(void *context, const struct redisReply *reply)
-{
-    struct store_call *call = context;
-    struct store *store = call->store;
-
-    call_answered(&store->calls, call);
-    if (reply == NULL) {
-        call_finish(call, ERR_UNAVAILABLE, NULL);
-        return;
-    }
-    metrics_observe(&store->metrics->redis_latency, clock_local_us() - call->started_us);
-    if (reply->type != REDIS_REPLY_ERROR) {
-        call_finish(call, ERR_OK, reply);
-        return;
-    }
-    if (!call->resent && strncmp(reply->str, "NOSCRIPT", 8) == 0) {
-        resend(call);
-        return;
-    }
-    log_write(LOG_WARN, "redis refused", LOG_TEXT("script", script_row(call->script)->name),
-              LOG_TEXT("why", reply->str));
-    call_finish(call, ERR_UNAVAILABLE, NULL);
-    if (strncmp(reply->str, "READONLY", 8) == 0 || strncmp(reply->str, "NOAUTH", 6) == 0) {
-        fail(store, "Redis is no longer a master that lets us in");
-    }
-}
-
-void store_call(struct store *store, enum script script, struct strs keys, struct strs args,
-                struct store_calls *calls, store_done_fn *done, void *context)
-{
-    struct store_call *call = call_take(&store->calls, store);
-
-    call->script = script;
-    call->done = done;
-    call->context = context;
-    call->resent = false;
-    call->started_us = clock_local_us();
-    call_write(call, keys, args);
-    call_join(call, calls);
-    call_send(call);
-}
-
-static void answer_refused(struct store *store)
-{
-    while (store->calls.refused != NULL) {
-        struct store_call *call = store->calls.refused;
-
-        store->calls.refused = call->newer;
-        call_finish(call, ERR_UNAVAILABLE, NULL);
-    }
 }
 
 /* ---- greeting: password, database, scripts; then we are up ---- */
@@ -293,7 +170,7 @@ static void greet(struct store *store)
         snprintf(database, sizeof(database), "%u", store->url.database);
         greet_link(store, (const struct str[]){STR("SELECT"), str_of(database)}, 2);
     }
-    load_scripts(store, on_greeting_answered);
+    store->greetings += scripts_load(store->link, on_greeting_answered, store);
     tap_send(store->tap, (const struct str[]){STR("PING")}, 1);
 }
 
@@ -365,6 +242,11 @@ static const struct link_events link_events = {on_link_opened, on_link_closed};
 static const struct tap_events tap_events = {on_tap_opened, on_tap_closed, on_tap_message,
                                              on_tap_changed, on_tap_answered};
 
+static void on_lost(void *owner, const char *why)
+{
+    fail(owner, why);
+}
+
 /* ---- dialing ---- */
 
 static void dial_address(struct store *store, const char *host)
@@ -434,8 +316,7 @@ static bool overdue(const struct store *store)
 {
     uint64_t limit = (uint64_t)ANSWER_MS;
 
-    if (store->calls.oldest != NULL &&
-        clock_local_us() - store->calls.oldest->started_us > limit * 1000) {
+    if (caller_waiting_us(&store->caller) > limit * 1000) {
         return true;
     }
     return clock_waiting_us(&store->clock) > limit * 1000 ||
@@ -495,14 +376,9 @@ static void rest(struct store *store)
 
 static void come_up(struct store *store)
 {
-    struct buf at = {0};
-
-    url_print(&store->url, &at);
-    log_write(LOG_INFO, "redis up", LOG_STR("redis", buf_str(&at)));
-    buf_finish(&at);
+    log_change(store, LOG_INFO, "redis up", "both connections answer");
     store->rest_ms = 0;
     store->last_why[0] = '\0';
-    store->reloading = false;
     store->metrics->redis_up = 1;
     beat(store);
     store->events->up(store->owner);
@@ -514,6 +390,7 @@ static void store_enter(struct store *store, enum state state)
     enum state before = store->state;
 
     store->state = state;
+    store->caller.link = state == UP ? store->link : NULL;
     if (before == UP) {
         store->metrics->redis_up = 0;
         store->events->down(store->owner);
@@ -549,6 +426,7 @@ struct store *store_create(uv_loop_t *loop, const struct url *url, struct metric
     store->metrics = metrics;
     store->events = events;
     store->owner = owner;
+    store->caller = (struct caller){.metrics = metrics, .lost = on_lost, .owner = store};
     return store;
 }
 
@@ -564,7 +442,7 @@ void store_stop(struct store *store)
     if (store->state != STOPPED) {
         store_enter(store, STOPPED);
     }
-    answer_refused(store);
+    caller_flush(&store->caller);
 }
 
 void store_destroy(struct store *store)
@@ -572,9 +450,21 @@ void store_destroy(struct store *store)
     if (store == NULL) {
         return;
     }
-    call_free_spares(&store->calls);
+    caller_finish(&store->caller);
     url_finish(&store->url);
     mem_free(store);
+}
+
+void store_call(struct store *store, enum script script, struct strs keys, struct strs args,
+                struct store_calls *calls, store_done_fn *done, void *context)
+{
+    struct store_call *call = caller_take(&store->caller, script);
+
+    call->done = done;
+    call->context = context;
+    call_write(call, keys, args);
+    call_join(call, calls);
+    caller_send(&store->caller, call);
 }
 
 bool store_is_up(const struct store *store)
@@ -584,7 +474,7 @@ bool store_is_up(const struct store *store)
 
 size_t store_pending(const struct store *store)
 {
-    return store->calls.pending;
+    return store->caller.pending;
 }
 
 static void tap_say(struct store *store, struct str verb, struct str channel)
@@ -611,7 +501,7 @@ uint64_t store_now_us(const struct store *store)
 
 void store_flush(struct store *store)
 {
-    answer_refused(store);
+    caller_flush(&store->caller);
     if (store->link != NULL) {
         link_flush(store->link);
     }
