@@ -35,11 +35,12 @@ struct http {
     bool started;  /* bytes of a request came */
     bool complete; /* ... and all of it */
     bool keep_alive;
-    bool in_value;   /* the last header byte was one of a value */
-    bool running;    /* inside run: an answer given now is not a late one */
-    bool served;     /* not the first request any more */
-    enum err wrong;  /* why the parser was stopped by us */
-    struct buf head; /* target, names and values, back to back */
+    bool in_value;    /* the last header byte was one of a value */
+    bool running;     /* inside run: an answer given now is not a late one */
+    bool served;      /* not the first request any more */
+    enum err wrong;   /* why the parser was stopped by us */
+    enum err refusal; /* what the head alone will be answered; ERR_OK: the body matters */
+    struct buf head;  /* target, names and values, back to back */
     uint16_t target_len;
     struct span spans[REQUEST_HEADERS_MAX];
     size_t span_count;
