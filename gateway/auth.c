@@ -13,7 +13,6 @@
 #include "gateway/auth.h"
 
 #include <jwt.h>
-#include <math.h>
 #include <openssl/err.h>
 #include <stdio.h>
 #include <string.h>
@@ -279,7 +278,7 @@ static const char *check_signature(const struct auth *auth, const cJSON *header,
 /* Seconds since 1970, fractions allowed, to milliseconds; cut to what fits. */
 static int64_t to_ms(double seconds)
 {
-    double ms = floor(seconds * 1000);
+    double ms = seconds * 1000;
 
     return ms >= 9.2e18 ? INT64_MAX : ms <= -9.2e18 ? INT64_MIN : (int64_t)ms;
 }
