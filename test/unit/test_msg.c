@@ -1,0 +1,245 @@
+/* Messages: frame headers at their borders, envelopes good and broken, references. */
+#include "test/unit/unit.h"
+
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/mem.h"
+#include "gateway/hub/msg.h"
+
+/* A payload of so many bytes that tells its first and last byte from the others. */
+static char *payload_of(size_t len)
+{
+    char *bytes = mem_alloc(len);
+
+    memset(bytes, 'x', len);
+    if (len > 0) {
+        bytes[0] = 'a';
+        bytes[len - 1] = 'z';
+    }
+    return bytes;
+}
+
+static void assert_frame(size_t payload_len, const char *head, size_t head_len)
+{
+    char *payload = payload_of(payload_len);
+    struct msg *msg = msg_text(str_from(payload, payload_len));
+
+    assert_int_equal(msg->head, head_len);
+    assert_int_equal(msg->len, head_len + payload_len);
+    assert_memory_equal(msg->bytes, head, head_len);
+    assert_int_equal(msg_payload(msg).len, payload_len);
+    assert_memory_equal(msg_payload(msg).at, payload, payload_len);
+    msg_unref(msg);
+    mem_free(payload);
+}
+
+static void a_header_is_as_long_as_the_length_needs(void **state)
+{
+    (void)state;
+    assert_frame(0, "\x81\x00", 2);
+    assert_frame(1, "\x81\x01", 2);
+    assert_frame(125, "\x81\x7d", 2);
+    assert_frame(126, "\x81\x7e\x00\x7e", 4);
+    assert_frame(127, "\x81\x7e\x00\x7f", 4);
+    assert_frame(256, "\x81\x7e\x01\x00", 4);
+    assert_frame(65535, "\x81\x7e\xff\xff", 4);
+    assert_frame(65536, "\x81\x7f\x00\x00\x00\x00\x00\x01\x00\x00", 10);
+    assert_frame(1048576, "\x81\x7f\x00\x00\x00\x00\x00\x10\x00\x00", 10);
+}
+
+static void a_frame_carries_the_opcode_it_was_given(void **state)
+{
+    (void)state;
+    for (unsigned opcode = 0; opcode < 16; opcode++) {
+        struct msg *msg = msg_frame(opcode, STR("\x03\xe8"));
+
+        assert_int_equal((unsigned char)msg->bytes[0], 0x80 | opcode);
+        assert_int_equal(msg->len, 4);
+        msg_unref(msg);
+    }
+}
+
+static void a_message_made_here_has_no_envelope(void **state)
+{
+    struct msg *msg = msg_text(STR("hello"));
+
+    (void)state;
+    assert_int_equal(msg->seq, 0);
+    assert_int_equal(msg->published_us, 0);
+    assert_int_equal(msg->kind, 0);
+    for (int i = 0; i < MSG_ORIGIN_LENGTH; i++) {
+        assert_int_equal(msg->origin[i], 0);
+    }
+    msg_unref(msg);
+}
+
+static void raw_bytes_have_no_header(void **state)
+{
+    struct msg *msg = msg_raw(STR("HTTP/1.1 200 OK\r\n"));
+
+    (void)state;
+    assert_int_equal(msg->head, 0);
+    assert_str(msg_payload(msg), "HTTP/1.1 200 OK\r\n");
+    msg_unref(msg);
+    msg = msg_raw(str_from(NULL, 0));
+    assert_int_equal(msg->len, 0);
+    msg_unref(msg);
+}
+
+static void an_envelope_is_header_and_payload(void **state)
+{
+    struct msg *msg = msg_from_envelope(
+        STR("1 p 0123456789abcdef 1768478400123457 1768478400123999\n{\"a\":1}\n\n"));
+
+    (void)state;
+    assert_non_null(msg);
+    assert_str(msg_payload(msg), "{\"a\":1}\n\n"); /* the payload may hold line ends */
+    assert_int_equal(msg->kind, 'p');
+    assert_memory_equal(msg->origin, "0123456789abcdef", MSG_ORIGIN_LENGTH);
+    assert_true(msg->seq == 1768478400123457);
+    assert_true(msg->published_us == 1768478400123999);
+    assert_memory_equal(msg->bytes, "\x81\x09", 2);
+    msg_unref(msg);
+}
+
+static void an_origin_may_be_shorter_and_is_filled_up_with_nuls(void **state)
+{
+    static const char nuls[MSG_ORIGIN_LENGTH] = "-";
+    struct msg *msg = msg_from_envelope(STR("1 n - 1 2\n"));
+
+    (void)state;
+    assert_non_null(msg);
+    assert_memory_equal(msg->origin, nuls, MSG_ORIGIN_LENGTH);
+    assert_int_equal(msg_payload(msg).len, 0);
+    msg_unref(msg);
+    msg = msg_from_envelope(STR("1 n  1 2\npayload"));
+    assert_non_null(msg);
+    assert_int_equal(msg->origin[0], 0);
+    msg_unref(msg);
+}
+
+static void numbers_may_be_as_large_as_they_will_ever_be(void **state)
+{
+    struct msg *msg =
+        msg_from_envelope(STR("1 n o 9223372036854775807 9223372036854775807\nx"));
+
+    (void)state;
+    assert_non_null(msg);
+    assert_true(msg->seq == INT64_MAX);
+    assert_true(msg->published_us == INT64_MAX);
+    msg_unref(msg);
+}
+
+static void a_broken_envelope_is_none(void **state)
+{
+    static const char *const broken[] = {
+        "",
+        "\n",
+        "1",
+        "1\nx",
+        "1 n\nx",
+        "1 n o\nx",
+        "1 n o 1\nx",
+        "1 n o 1 2",                      /* no payload at all */
+        "1 n o 1 2 \nx",                  /* a blank too many */
+        "1 n o 1 2 3\nx",                 /* a word too many */
+        "1  n o 1 2\nx",                  /* two blanks */
+        " 1 n o 1 2\nx",                  /* a blank in front */
+        "2 n o 1 2\nx",                   /* another version */
+        "01 n o 1 2\nx",                  /* likewise */
+        "11 n o 1 2\nx",                  /* likewise */
+        "1 nn o 1 2\nx",                  /* kind of two letters */
+        "1  o 1 2\nx",                    /* no kind */
+        "1 n 0123456789abcdef0 1 2\nx",   /* origin too long */
+        "1 n o -1 2\nx",                  /* signs */
+        "1 n o +1 2\nx",                  /* likewise */
+        "1 n o 1.5 2\nx",                 /* a fraction */
+        "1 n o 1.7e+15 2\nx",             /* what tostring makes of a number in Lua */
+        "1 n o  2\nx",                    /* no number */
+        "1 n o 1 \nx",                    /* no time */
+        "1 n o 0x1 2\nx",                 /* another base */
+        "1 n o 9223372036854775808 2\nx", /* beyond */
+        "1 n o 1 18446744073709551615\nx",
+        "1 n o 1 99999999999999999999999999\nx",
+        "1\tn\to\t1\t2\nx",
+        "1 n o 1 2\r\nx",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+        struct msg *msg = msg_from_envelope(str_of(broken[i]));
+
+        if (msg != NULL) {
+            fail_msg("taken: %s", broken[i]);
+        }
+    }
+    assert_null(msg_from_envelope(str_from(NULL, 0)));
+}
+
+static void every_cut_of_an_envelope_is_none_until_the_line_is_complete(void **state)
+{
+    static const struct str whole = {"1 p 0123456789abcdef 17 18\npayload", 34};
+    size_t line = 27;
+
+    (void)state;
+    for (size_t len = 0; len <= whole.len; len++) {
+        char *copy = mem_copy(whole.at, len); /* exact, so that a sanitizer sees the end */
+        struct msg *msg = msg_from_envelope(str_from(copy, len));
+
+        assert_int_equal(msg != NULL, len >= line);
+        if (msg != NULL) {
+            assert_int_equal(msg_payload(msg).len, len - line);
+        }
+        msg_unref(msg);
+        mem_free(copy);
+    }
+}
+
+static void an_envelope_survives_its_source(void **state)
+{
+    struct buf buf = {0};
+    struct msg *msg;
+
+    (void)state;
+    buf_add_text(&buf, "1 p origin 17 18\npayload");
+    msg = msg_from_envelope(buf_str(&buf));
+    memset(buf.at, '?', buf.len);
+    buf_finish(&buf);
+    assert_str(msg_payload(msg), "payload");
+    assert_memory_equal(msg->origin, "origin", 7);
+    msg_unref(msg);
+}
+
+static void a_message_lives_as_long_as_somebody_holds_it(void **state)
+{
+    struct msg *msg = msg_text(STR("hello"));
+
+    (void)state;
+    assert_int_equal(msg->refs, 1);
+    assert_ptr_equal(msg_ref(msg), msg);
+    assert_int_equal(msg->refs, 2);
+    msg_unref(msg);
+    assert_str(msg_payload(msg), "hello");
+    msg_unref(msg); /* a leak or a second free is seen by the sanitizer */
+    msg_unref(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_header_is_as_long_as_the_length_needs),
+        cmocka_unit_test(a_frame_carries_the_opcode_it_was_given),
+        cmocka_unit_test(a_message_made_here_has_no_envelope),
+        cmocka_unit_test(raw_bytes_have_no_header),
+        cmocka_unit_test(an_envelope_is_header_and_payload),
+        cmocka_unit_test(an_origin_may_be_shorter_and_is_filled_up_with_nuls),
+        cmocka_unit_test(numbers_may_be_as_large_as_they_will_ever_be),
+        cmocka_unit_test(a_broken_envelope_is_none),
+        cmocka_unit_test(every_cut_of_an_envelope_is_none_until_the_line_is_complete),
+        cmocka_unit_test(an_envelope_survives_its_source),
+        cmocka_unit_test(a_message_lives_as_long_as_somebody_holds_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
