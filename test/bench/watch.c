@@ -1,0 +1,106 @@
+/* CPU time and memory of processes: /proc/PID/stat and /proc/PID/smaps_rollup. */
+#include "test/bench/watch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "test/bench/bench.h"
+
+bool watch_add(struct watch *watch, const char *text)
+{
+    struct watched *watched = &watch->names[watch->count];
+    const char *colon = strchr(text, ':');
+    char *end = (char *)colon;
+
+    if (colon == NULL || colon == text || (size_t)(colon - text) >= sizeof(watched->name) ||
+        watch->count == WATCH_NAMES_MAX) {
+        return false;
+    }
+    memcpy(watched->name, text, (size_t)(colon - text));
+    while (*end != '\0' && watched->pid_count < WATCH_PIDS_MAX) {
+        pid_t pid = (pid_t)strtol(end + 1, &end, 10);
+
+        if (pid <= 0 || (*end != ',' && *end != '\0')) {
+            return false;
+        }
+        watched->pids[watched->pid_count++] = pid;
+    }
+    watch->count++;
+    return true;
+}
+
+static FILE *open_proc(pid_t pid, const char *file)
+{
+    char path[64];
+    FILE *stream;
+
+    snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+    stream = fopen(path, "r");
+    if (stream == NULL) {
+        die("process %d, which is to be watched, is gone", (int)pid);
+    }
+    return stream;
+}
+
+/* Fields 14 and 15 count from the name in parentheses, which may hold anything. */
+static void read_cpu(pid_t pid, struct watch_use *use)
+{
+    char line[1024];
+    FILE *stream = open_proc(pid, "stat");
+    unsigned long user, system;
+    const char *rest;
+    double tick = (double)sysconf(_SC_CLK_TCK);
+
+    if (fgets(line, sizeof(line), stream) == NULL || (rest = strrchr(line, ')')) == NULL ||
+        sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+               &system) != 2) {
+        die("/proc/%d/stat can't be understood", (int)pid);
+    }
+    fclose(stream);
+    use->user += (double)user / tick;
+    use->system += (double)system / tick;
+}
+
+static void read_memory(pid_t pid, struct watch_use *use)
+{
+    char line[256];
+    FILE *stream = open_proc(pid, "smaps_rollup");
+    unsigned long long kib;
+
+    while (fgets(line, sizeof(line), stream) != NULL) {
+        if (sscanf(line, "Rss: %llu kB", &kib) == 1) {
+            use->rss += kib * 1024;
+        } else if (sscanf(line, "Pss: %llu kB", &kib) == 1) {
+            use->pss += kib * 1024;
+        }
+    }
+    fclose(stream);
+}
+
+static void read_all(const struct watch *watch, struct watch_use uses[WATCH_NAMES_MAX],
+                     void (*read)(pid_t pid, struct watch_use *use))
+{
+    for (unsigned i = 0; i < watch->count; i++) {
+        for (unsigned k = 0; k < watch->names[i].pid_count; k++) {
+            read(watch->names[i].pids[k], &uses[i]);
+        }
+    }
+}
+
+void watch_read_cpu(const struct watch *watch, struct watch_use uses[WATCH_NAMES_MAX])
+{
+    for (unsigned i = 0; i < watch->count; i++) {
+        uses[i].user = uses[i].system = 0;
+    }
+    read_all(watch, uses, read_cpu);
+}
+
+void watch_read_memory(const struct watch *watch, struct watch_use uses[WATCH_NAMES_MAX])
+{
+    for (unsigned i = 0; i < watch->count; i++) {
+        uses[i].rss = uses[i].pss = 0;
+    }
+    read_all(watch, uses, read_memory);
+}

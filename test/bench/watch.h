@@ -1,0 +1,35 @@
+/* What other processes use: CPU time and memory, from /proc, by name ("server", "redis"). */
+#ifndef SEGUE_BENCH_WATCH_H
+#define SEGUE_BENCH_WATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum {
+    WATCH_NAMES_MAX = 4,
+    WATCH_PIDS_MAX = 16
+};
+
+struct watch_use {
+    double user, system; /* seconds of CPU since the process began, all threads */
+    uint64_t rss, pss;   /* bytes now; pss counts a shared page by its share */
+};
+
+struct watch {
+    struct watched {
+        char name[16];
+        pid_t pids[WATCH_PIDS_MAX];
+        unsigned pid_count;
+    } names[WATCH_NAMES_MAX];
+    unsigned count;
+};
+
+/* "NAME:PID[,PID...]"; false when it can't be understood. */
+bool watch_add(struct watch *watch, const char *text);
+/* One entry per name. A process that is gone is fatal: there is nothing to measure any more.
+ * Reading memory makes the kernel walk all pages: not while something is timed. */
+void watch_read_cpu(const struct watch *watch, struct watch_use uses[WATCH_NAMES_MAX]);
+void watch_read_memory(const struct watch *watch, struct watch_use uses[WATCH_NAMES_MAX]);
+
+#endif
