@@ -20,7 +20,7 @@ SANITIZE ?=
 CPPFLAGS += -I. -I$(BUILD) $(LLHTTP_CFLAGS) $(shell pkg-config --cflags $(PACKAGES) | sed 's/-I/-isystem /g')
 CFLAGS += -std=c11 -D_GNU_SOURCE -DSEGUE_VERSION='"$(VERSION)"' $(WARNINGS) $(OPTIMIZE) $(SANITIZE)
 LDFLAGS += -pie -Wl,-z,relro,-z,now $(SANITIZE)
-LDLIBS += $(shell pkg-config --libs $(PACKAGES)) -lwslay
+LDLIBS += $(shell pkg-config --libs $(PACKAGES)) -lwslay -lm
 
 COMMON := $(wildcard common/*.c)
 GATEWAY := $(wildcard gateway/*.c gateway/*/*.c)
@@ -74,7 +74,7 @@ export SEGUE_BIN ?= $(abspath $(BUILD)/segue)
 $(BUILD)/unit/%: $(BUILD)/test/unit/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka -lm
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
 # A fuzz target with a plain main: replays the corpus under any compiler.
 $(BUILD)/fuzz/%: $(BUILD)/test/fuzz/%.o $(BUILD)/test/fuzz/replay.o $(LIBRARY)
@@ -143,6 +143,23 @@ fuzz-run: $(LIBRARY) $(FUZZERS:%=$(BUILD)/test/fuzz/%.o)
 cover: ## line coverage of the unit tests, in build/cover
 	@$(MAKE) --no-print-directory BUILD=build/cover OPTIMIZE="-O0 -g" SANITIZE="--coverage" unit
 	gcovr -r . build/cover --exclude test --txt
+
+# ---- benchmark ----
+
+# The generator calls the transitions as the gateway does, by the same table and the same schema.
+BENCH := $(patsubst %.c,$(BUILD)/%.o,$(filter-out test/bench/floor.c,$(wildcard test/bench/*.c)) \
+	$(COMMON) gateway/store/keys.c gateway/store/resp.c gateway/store/scripts.c)
+
+.PHONY: bench-tools
+bench-tools: $(BUILD)/segue-bench $(BUILD)/segue-floor ## the load generator, and the server that only frames and forwards
+
+$(BUILD)/segue-bench: $(BENCH)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/segue-floor: $(BUILD)/test/bench/floor.o $(COMMON:%.c=$(BUILD)/%.o)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # ---- checks ----
 

@@ -357,3 +357,63 @@ enum err json_check(struct str text, const char **why)
     }
     return ERR_OK;
 }
+
+/* The index behind a string that begins at `at`. */
+static size_t skip_string(struct str text, size_t at)
+{
+    for (at++; at < text.len && text.at[at] != '"'; at++) {
+        at += text.at[at] == '\\';
+    }
+    return at + 1;
+}
+
+/* The index behind a value: the next comma or bracket that is not inside of it. */
+static size_t skip_value(struct str text, size_t at)
+{
+    int depth = 0;
+
+    while (at < text.len) {
+        char c = text.at[at];
+
+        if (depth == 0 && (c == ',' || c == '}' || c == ']')) {
+            break;
+        }
+        depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+        at = c == '"' ? skip_string(text, at) : at + 1;
+    }
+    return at;
+}
+
+static size_t find_char(struct str text, size_t at, char c)
+{
+    while (at < text.len && text.at[at] != c) {
+        at++;
+    }
+    return at;
+}
+
+struct str json_member(struct str text, struct str name)
+{
+    size_t at = find_char(text, 0, '"');
+
+    while (at < text.len) {
+        size_t end = skip_string(text, at);
+        size_t value = find_char(text, end, ':') + 1;
+        size_t next = skip_value(text, value);
+
+        if (next > text.len) {
+            break;
+        }
+        if (str_equal(str_from(text.at + at + 1, end - at - 2), name)) {
+            while (value < next && strchr(" \t\r\n", text.at[value]) != NULL) {
+                value++;
+            }
+            while (next > value && strchr(" \t\r\n", text.at[next - 1]) != NULL) {
+                next--;
+            }
+            return str_from(text.at + value, next - value);
+        }
+        at = find_char(text, next, '"');
+    }
+    return str_from(NULL, 0);
+}

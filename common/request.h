@@ -23,6 +23,7 @@ struct request {
     struct request_header headers[REQUEST_HEADERS_MAX];
     size_t header_count;
     struct str body;
+    bool http_1_0;   /* such a client knows neither Host nor Upgrade */
     struct str peer; /* the client's address, after trusted proxies were believed */
 };
 

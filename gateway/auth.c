@@ -13,6 +13,7 @@
 #include "gateway/auth.h"
 
 #include <jwt.h>
+#include <math.h>
 #include <openssl/err.h>
 #include <stdio.h>
 #include <string.h>
@@ -305,26 +306,62 @@ static bool audience_fits(const cJSON *item, const char *wanted)
     return fits;
 }
 
-/* The user as text: integer 42 and string "42" are the same user. */
-static bool read_user(const struct json_field *field, struct claims *claims)
+/* 2^53 - 1: up to here a double holds every integer. */
+static const double exact_max = 9007199254740991.0;
+
+static void set_user(struct claims *claims, struct str user)
 {
-    if (cJSON_IsNumber(field->item)) {
-        claims->user_len = (size_t)snprintf(claims->user, sizeof(claims->user), "%lld",
-                                            (long long)field->item->valuedouble);
-        return true;
-    }
-    for (size_t i = 0; i < field->text.len; i++) {
-        if ((unsigned char)field->text.at[i] < 0x20 || field->text.at[i] == 0x7f) {
+    memcpy(claims->user, user.at, user.len);
+    claims->user[user.len] = '\0';
+    claims->user_len = user.len;
+}
+
+/* An integer as text, exactly: backends number users beyond what a double holds. */
+static bool read_integer(const cJSON *item, struct str raw, struct claims *claims)
+{
+    struct str digits = str_starts(raw, STR("-")) ? str_skip(raw, 1) : raw;
+
+    if (digits.len == 0 || strspn(digits.at, "0123456789") < digits.len) { /* 42.0, 4.2e1 */
+        if (item->valuedouble != trunc(item->valuedouble) ||
+            fabs(item->valuedouble) > exact_max) {
             return false;
         }
+        claims->user_len = (size_t)snprintf(claims->user, sizeof(claims->user), "%lld",
+                                            (long long)item->valuedouble);
+        return true;
     }
-    memcpy(claims->user, field->text.at, field->text.len);
-    claims->user[field->text.len] = '\0';
-    claims->user_len = field->text.len;
+    if (raw.len > AUTH_USER_MAX) {
+        return false;
+    }
+    raw = str_equal(raw, STR("-0")) ? digits : raw;
+    set_user(claims, raw);
     return true;
 }
 
-static const char *check_user(const struct auth *auth, const cJSON *json, struct claims *claims)
+/* The user as text: integer 42 and string "42" are the same user. `raw` is the claim as it
+ * stands in the token. */
+static bool read_user(const cJSON *item, struct str raw, struct claims *claims)
+{
+    struct str text = str_of(cJSON_GetStringValue(item));
+
+    if (cJSON_IsNumber(item)) {
+        return read_integer(item, raw, claims);
+    }
+    if (text.len == 0 || text.len > AUTH_USER_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        if ((unsigned char)text.at[i] < 0x20 || text.at[i] == 0x7f) {
+            return false;
+        }
+    }
+    set_user(claims, text);
+    return true;
+}
+
+/* `text` is what `json` was parsed from. */
+static const char *check_user(const struct auth *auth, const cJSON *json, struct str text,
+                              struct claims *claims)
 {
     const char *const own[] = {auth->config->jwt_user_claim}, *const usual[] = {"sub",
                                                                                 "userId"};
@@ -333,11 +370,11 @@ static const char *check_user(const struct auth *auth, const cJSON *json, struct
     char ignored[JSON_WHY_MAX];
 
     for (size_t i = 0; i < count; i++) {
-        struct json_field field = {
-            .name = names[i], .kind = JSON_ID, .min = 1, .max = AUTH_USER_MAX};
+        struct json_field field = {.name = names[i], .kind = JSON_ANY};
 
         if (json_read(json, &field, 1, ignored) != ERR_OK ||
-            (field.there && !read_user(&field, claims))) {
+            (field.there &&
+             !read_user(field.item, json_member(text, str_of(names[i])), claims))) {
             return "the token's user is not valid";
         }
         if (field.there) {
@@ -347,8 +384,8 @@ static const char *check_user(const struct auth *auth, const cJSON *json, struct
     return "the token names no user";
 }
 
-static const char *check_claims(const struct auth *auth, const cJSON *json, int64_t now_ms,
-                                struct claims *claims)
+static const char *check_claims(const struct auth *auth, const cJSON *json, struct str text,
+                                int64_t now_ms, struct claims *claims)
 {
     enum {
         EXP,
@@ -385,7 +422,7 @@ static const char *check_claims(const struct auth *auth, const cJSON *json, int6
         !audience_fits(fields[AUD].item, config->jwt_audience)) {
         return "the token is for another audience";
     }
-    return check_user(auth, json, claims);
+    return check_user(auth, json, text, claims);
 }
 
 /* NULL when the token, cut into its parts, holds. */
@@ -401,7 +438,7 @@ static const char *check_parts(const struct auth *auth, struct str token,
         why = check_signature(auth, header, token, parts->signature.len);
     }
     if (why == NULL) {
-        why = check_claims(auth, payload, now_ms, claims);
+        why = check_claims(auth, payload, buf_str(&parts->payload), now_ms, claims);
     }
     cJSON_Delete(header);
     cJSON_Delete(payload);

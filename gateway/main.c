@@ -289,6 +289,10 @@ static int run(struct gateway *gateway)
     gateway->net = net_create(&gateway->loop, &gateway->services, proto_table);
     start_clockwork(gateway);
     store_start(gateway->services.store);
+    if (gateway->config->jwt_secret == NULL && gateway->config->jwt_keys.count == 0) {
+        log_write(LOG_WARN, "no key for tokens",
+                  LOG_TEXT("hint", "give --jwt-secret or --jwt-key: every token is refused"));
+    }
     if (!open_doors(gateway)) {
         status = EXIT_FAILURE;
         listen_close(gateway->public_door);

@@ -4,9 +4,7 @@
 
 #include <llhttp.h>
 #include <string.h>
-#include <time.h>
 
-#include "common/json.h"
 #include "common/mem.h"
 #include "gateway/net/peer.h"
 #include "gateway/net/route.h"
@@ -23,6 +21,14 @@ enum state {
     GONE
 };
 
+/* Where in the lines of a head the last byte stood. */
+enum line {
+    BEFORE_HEAD,
+    IN_LINE,
+    LINE_BEGINS,
+    PAST_HEAD
+};
+
 /* Where a header stands in `head`; a head is at most 8 KiB. */
 struct span {
     uint16_t name_at, name_len, value_at, value_len;
@@ -32,6 +38,7 @@ struct http {
     struct conn *conn; /* borrowed: it owns us */
     llhttp_t parser;
     enum state state;
+    enum line line;
     bool started;  /* bytes of a request came */
     bool complete; /* ... and all of it */
     bool keep_alive;
@@ -142,6 +149,7 @@ static void read_head(struct http *http)
 
     request->method = str_of(llhttp_method_name((llhttp_method_t)http->parser.method));
     str_cut(target, '?', &request->path, &request->query);
+    request->http_1_0 = http->parser.http_major == 1 && http->parser.http_minor == 0;
     request->header_count = http->span_count;
     for (size_t i = 0; i < http->span_count; i++) {
         const struct span *span = &http->spans[i];
@@ -160,8 +168,7 @@ static bool host_is_clear(const struct http *http)
     for (size_t i = 0; i < http->request.header_count; i++) {
         hosts += str_equal_nocase(http->request.headers[i].name, STR("Host"));
     }
-    return hosts == 1 ||
-           (hosts == 0 && http->parser.http_major == 1 && http->parser.http_minor == 0);
+    return hosts == 1 || (hosts == 0 && http->request.http_1_0);
 }
 
 static int on_head(llhttp_t *parser)
@@ -171,8 +178,8 @@ static int on_head(llhttp_t *parser)
     enum err err;
 
     read_head(http);
-    if (parser->http_major != 1 || !host_is_clear(http) || http->target_len == 0 ||
-        http->head.at[0] != '/') {
+    if (parser->http_major != 1 || !host_is_clear(http) ||
+        !str_starts(http->request.path, STR("/"))) {
         return stop(http, ERR_BAD_REQUEST);
     }
     err = http->refusal = route_find(http, &route);
@@ -237,6 +244,7 @@ static void begin(struct http *http)
     llhttp_init(&http->parser, HTTP_REQUEST, settings());
     http->parser.data = http;
     http->state = READING;
+    http->line = BEFORE_HEAD;
     http->started = http->complete = http->in_value = false;
     http->wrong = http->refusal = ERR_OK;
     http->target_len = 0;
@@ -249,68 +257,6 @@ static void begin(struct http *http)
 }
 
 /* ---- answering ---- */
-
-static const char *status_text(int status)
-{
-    static const struct {
-        int status;
-        const char *text;
-    } texts[] = {
-        {200, "OK"},
-        {202, "Accepted"},
-        {204, "No Content"},
-        {304, "Not Modified"},
-        {400, "Bad Request"},
-        {401, "Unauthorized"},
-        {403, "Forbidden"},
-        {404, "Not Found"},
-        {405, "Method Not Allowed"},
-        {408, "Request Timeout"},
-        {413, "Content Too Large"},
-        {426, "Upgrade Required"},
-        {429, "Too Many Requests"},
-        {431, "Request Header Fields Too Large"},
-        {500, "Internal Server Error"},
-        {503, "Service Unavailable"},
-    };
-
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        if (texts[i].status == status) {
-            return texts[i].text;
-        }
-    }
-    return "Status";
-}
-
-static void add_date(struct buf *to)
-{
-    char text[64];
-    time_t now = time(NULL);
-    struct tm parts;
-
-    gmtime_r(&now, &parts);
-    strftime(text, sizeof(text), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &parts);
-    buf_add_text(to, text);
-}
-
-static void write_answer(struct buf *to, const struct answer *answer, bool close,
-                         bool with_body)
-{
-    buf_addf(to, "HTTP/1.1 %d %s\r\n", answer->status, status_text(answer->status));
-    add_date(to);
-    if (answer->type.len > 0) {
-        buf_addf(to, "Content-Type: %.*s\r\nX-Content-Type-Options: nosniff\r\n",
-                 STR_ARG(answer->type));
-    }
-    if (answer->status != 204 && answer->status != 304) {
-        buf_addf(to, "Content-Length: %zu\r\n", answer->body.len);
-    }
-    buf_add(to, answer->extra);
-    buf_add_text(to, close ? "Connection: close\r\n\r\n" : "\r\n");
-    if (with_body) {
-        buf_add(to, answer->body);
-    }
-}
 
 static void finish_request(struct http *http, bool close)
 {
@@ -339,7 +285,7 @@ void http_answer(struct http *http, const struct answer *answer)
     struct buf bytes = {0};
     struct msg *msg;
 
-    write_answer(&bytes, answer, close, !str_equal(http->request.method, STR("HEAD")));
+    answer_write(&bytes, answer, close, !str_equal(http->request.method, STR("HEAD")));
     msg = msg_raw(buf_str(&bytes));
     conn_send_anyway(http->conn, msg);
     msg_unref(msg);
@@ -347,51 +293,14 @@ void http_answer(struct http *http, const struct answer *answer)
     finish_request(http, close);
 }
 
-/* {"error":CODE,"message":TEXT} and the headers that belong to the status. */
-static void refusal(enum err err, const char *why, struct buf *body, struct answer *answer)
-{
-    static const struct {
-        enum err err;
-        struct str lines;
-    } extras[] = {
-        {ERR_UNAUTHORIZED, {"WWW-Authenticate: Bearer\r\n", 26}},
-        {ERR_UPGRADE, {"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n", 47}},
-        {ERR_UNAVAILABLE, {"Retry-After: 1\r\n", 16}},
-        {ERR_METHOD, {"Allow: GET, HEAD, OPTIONS\r\n", 27}},
-    };
-
-    buf_add_text(body, "{\"error\":");
-    json_add_text(body, str_of(err_word(err)));
-    buf_add_text(body, ",\"message\":");
-    json_add_text(body, str_of(why != NULL ? why : err_text(err)));
-    buf_add_text(body, "}");
-    *answer = (struct answer){
-        .status = err_status(err), .type = STR("application/json"), .body = buf_str(body)};
-    for (size_t i = 0; i < sizeof(extras) / sizeof(extras[0]); i++) {
-        if (extras[i].err == err) {
-            answer->extra = extras[i].lines;
-        }
-    }
-}
-
 void http_refuse(struct http *http, enum err err, const char *why)
 {
     struct buf body = {0};
     struct answer answer;
 
-    refusal(err, why, &body, &answer);
+    answer_refusal(err, why, &body, &answer);
     answer.close = !http->complete;
     http_answer(http, &answer);
-    buf_finish(&body);
-}
-
-void http_write_refusal(struct buf *to, enum err err, const char *why)
-{
-    struct buf body = {0};
-    struct answer answer;
-
-    refusal(err, why, &body, &answer);
-    write_answer(to, &answer, true, true);
     buf_finish(&body);
 }
 
@@ -425,11 +334,35 @@ static void give_up(struct http *http, enum err err)
     http_refuse(http, err, NULL);
 }
 
+/* Whether a header is folded over two lines, which parsers in front of us may read differently.
+ * llhttp accepts that, so the raw bytes are watched up to the end of the head. */
+static bool folds(struct http *http, struct str bytes)
+{
+    for (size_t i = 0; i < bytes.len && http->line != PAST_HEAD; i++) {
+        char c = bytes.at[i];
+
+        if (http->line == LINE_BEGINS && (c == ' ' || c == '\t')) {
+            return true;
+        }
+        if (c == '\n' && http->line != BEFORE_HEAD) {
+            http->line = http->line == LINE_BEGINS ? PAST_HEAD : LINE_BEGINS;
+        } else if (c != '\r' && c != '\n') {
+            http->line = IN_LINE;
+        }
+    }
+    return false;
+}
+
 /* One request's worth of bytes; returns how many were used. */
 static size_t parse(struct http *http, struct str bytes)
 {
-    llhttp_errno_t error = llhttp_execute(&http->parser, bytes.at, bytes.len);
+    llhttp_errno_t error;
 
+    if (folds(http, bytes)) {
+        give_up(http, ERR_BAD_REQUEST);
+        return bytes.len;
+    }
+    error = llhttp_execute(&http->parser, bytes.at, bytes.len);
     if (http->complete) {
         return (size_t)(llhttp_get_error_pos(&http->parser) - bytes.at);
     }

@@ -10,17 +10,10 @@
 #define SEGUE_NET_HTTP_H
 
 #include "common/request.h"
+#include "gateway/net/answer.h"
 #include "gateway/net/conn.h"
 
 struct http;
-
-struct answer {
-    int status;
-    struct str type; /* Content-Type; empty = none */
-    struct str body;
-    struct str extra; /* complete header lines, each with \r\n */
-    bool close;
-};
 
 /* Puts HTTP on a fresh connection. */
 void http_attach(struct conn *conn);
@@ -35,8 +28,5 @@ struct conn *http_detach(struct http *http, struct buf *early);
 
 const struct request *http_request(const struct http *http);
 struct conn *http_conn(const struct http *http);
-
-/* An error answer in full, for layers that took over: ends with Connection: close. */
-void http_write_refusal(struct buf *to, enum err err, const char *why);
 
 #endif

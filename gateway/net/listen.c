@@ -35,7 +35,7 @@ static void turn_away(struct net *net, struct conn *conn)
         conn_cut(conn, REASON_HTTP_BAD);
         return;
     }
-    http_write_refusal(&answer, ERR_UNAVAILABLE, "no more connections are taken here");
+    answer_write_refusal(&answer, ERR_UNAVAILABLE, "no more connections are taken here");
     msg = msg_raw(buf_str(&answer));
     buf_finish(&answer);
     conn_send_anyway(conn, msg);

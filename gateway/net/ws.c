@@ -334,7 +334,7 @@ static void carry_refuse(void *carrier, enum err err, const char *why)
     struct buf answer = {0};
     struct msg *msg;
 
-    http_write_refusal(&answer, err, why);
+    answer_write_refusal(&answer, err, why);
     msg = msg_raw(buf_str(&answer));
     conn_send_anyway(ws->conn, msg);
     msg_unref(msg);
@@ -376,7 +376,7 @@ static const struct transport transport = {
 
 bool ws_wanted(const struct request *request)
 {
-    return request_header_has(request, STR("Upgrade"), STR("websocket"));
+    return !request->http_1_0 && request_header_has(request, STR("Upgrade"), STR("websocket"));
 }
 
 static bool key_is_good(struct str key)
@@ -426,7 +426,7 @@ static enum err check_identity(const struct services *services, const struct pro
                                const char **why)
 {
     struct buf token = {0};
-    bool subprotocol;
+    bool subprotocol; /* ws_open looks whether to select it, token or not */
     uv_timeval64_t now;
     enum err err = ERR_OK;
 
