@@ -161,6 +161,23 @@ $(BUILD)/segue-floor: $(BUILD)/test/bench/floor.o $(COMMON:%.c=$(BUILD)/%.o)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# ---- benchmark ----
+
+# The generator calls the transitions as the gateway does, by the same table and the same schema.
+BENCH := $(patsubst %.c,$(BUILD)/%.o,$(filter-out test/bench/floor.c,$(wildcard test/bench/*.c)) \
+	$(COMMON) gateway/store/keys.c gateway/store/resp.c gateway/store/scripts.c)
+
+.PHONY: bench-tools
+bench-tools: $(BUILD)/segue-bench $(BUILD)/segue-floor ## the load generator, and the server that only frames and forwards
+
+$(BUILD)/segue-bench: $(BENCH)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/segue-floor: $(BUILD)/test/bench/floor.o $(COMMON:%.c=$(BUILD)/%.o)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 # ---- checks ----
 
 SOURCES := $(wildcard common/*.[ch] gateway/*.[ch] gateway/*/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/bench/*.[ch])
