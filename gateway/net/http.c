@@ -39,8 +39,9 @@ struct http {
     llhttp_t parser;
     enum state state;
     enum line line;
-    bool started;  /* bytes of a request came */
-    bool complete; /* ... and all of it */
+    bool started;   /* bytes of a request came */
+    bool past_head; /* its head is complete */
+    bool complete;  /* ... and all of it */
     bool keep_alive;
     bool in_value;    /* the last header byte was one of a value */
     bool running;     /* inside run: an answer given now is not a late one */
@@ -51,6 +52,7 @@ struct http {
     uint16_t target_len;
     struct span spans[REQUEST_HEADERS_MAX];
     size_t span_count;
+    size_t trailer_len;
     struct buf body;
     uint64_t body_len; /* also of what is not kept */
     struct buf stash;  /* what came behind the request that is being answered */
@@ -73,9 +75,14 @@ static int stop(struct http *http, enum err err)
     return HPE_USER;
 }
 
-/* `*part` is the length of what these bytes belong to. */
+/* `*part` is the length of what these bytes belong to. Fields behind a chunked body are read
+ * over: the request points into the head. */
 static int add_to_head(struct http *http, const char *at, size_t len, uint16_t *part)
 {
+    if (http->past_head) {
+        http->trailer_len += len;
+        return http->trailer_len > HEAD_MAX ? stop(http, ERR_HEAD_TOO_LARGE) : 0;
+    }
     if (http->head.len + len + 4 * http->span_count > HEAD_MAX) {
         return stop(http, ERR_HEAD_TOO_LARGE);
     }
@@ -106,7 +113,7 @@ static int on_field(llhttp_t *parser, const char *at, size_t len)
 {
     struct http *http = http_of(parser);
 
-    if (http->span_count == 0 || http->in_value) {
+    if (!http->past_head && (http->span_count == 0 || http->in_value)) {
         if (http->span_count == REQUEST_HEADERS_MAX) {
             return stop(http, ERR_HEAD_TOO_LARGE);
         }
@@ -121,7 +128,7 @@ static int on_value(llhttp_t *parser, const char *at, size_t len)
     struct http *http = http_of(parser);
     struct span *span = &http->spans[http->span_count - 1];
 
-    if (!http->in_value) {
+    if (!http->past_head && !http->in_value) {
         http->in_value = true;
         span->value_at = (uint16_t)http->head.len;
     }
@@ -177,6 +184,7 @@ static int on_head(llhttp_t *parser)
     struct route route;
     enum err err;
 
+    http->past_head = true;
     read_head(http);
     if (parser->http_major != 1 || !host_is_clear(http) ||
         !str_starts(http->request.path, STR("/"))) {
@@ -245,10 +253,11 @@ static void begin(struct http *http)
     http->parser.data = http;
     http->state = READING;
     http->line = BEFORE_HEAD;
-    http->started = http->complete = http->in_value = false;
+    http->started = http->past_head = http->complete = http->in_value = false;
     http->wrong = http->refusal = ERR_OK;
     http->target_len = 0;
     http->span_count = 0;
+    http->trailer_len = 0;
     http->body_len = 0;
     http->request.method = http->request.path = http->request.query = str_from("", 0);
     http->request.header_count = 0;
