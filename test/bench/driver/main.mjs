@@ -1,0 +1,154 @@
+// The driver of scripts/bench: measures each workload against each contestant, in turns, and writes down what came out.
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+
+import { runCell } from "./cell.mjs";
+import { chart } from "./chart.mjs";
+import { CONTESTANTS } from "./contestants.mjs";
+import { figuresOf, number } from "./figures.mjs";
+import { BUILD, describe, load, output } from "./machine.mjs";
+import { tables } from "./table.mjs";
+import { WORKLOADS } from "./workloads.mjs";
+
+// The workloads without a server have one contestant: Redis itself.
+const ALONE = { name: "redis", title: "pipelined client", redis: true };
+
+function fail(message) {
+    console.error(`bench: ${message}`);
+    process.exit(2);
+}
+
+function count(name, text, least) {
+    const value = Number(text);
+    return Number.isFinite(value) && value >= least ? value : fail(`--${name} wants a number from ${least}, not '${text}'`);
+}
+
+function readOptions() {
+    const options = {
+        quick: { type: "boolean" },
+        list: { type: "boolean" },
+        profile: { type: "boolean" },
+        repeat: { type: "string" },
+        seconds: { type: "string" },
+        out: { type: "string", default: join(BUILD, "bench") },
+        cores: { type: "string", default: "0,1" },
+    };
+    try {
+        return parseArgs({ options, allowPositionals: true });
+    } catch (error) {
+        return fail(error.message);
+    }
+}
+
+function list() {
+    for (const [title, rows] of [["workloads", WORKLOADS], ["contestants", CONTESTANTS]]) {
+        console.log(`${title}:`);
+        for (const row of rows) {
+            console.log(`  ${row.name.padEnd(16)} ${row.title}${row.group ? ` [${row.group}]` : ""}`);
+        }
+    }
+}
+
+function choose(words) {
+    const isWorkload = (word) => (row) => row.name === word || row.group === word;
+    const isContestant = (word) => (row) => row.name === word;
+    for (const word of words) {
+        if (!WORKLOADS.some(isWorkload(word)) && !CONTESTANTS.some(isContestant(word))) {
+            fail(`there is neither a workload nor a contestant '${word}'; see --list`);
+        }
+    }
+    const workloads = WORKLOADS.filter((row) => words.some((word) => isWorkload(word)(row)));
+    const contestants = CONTESTANTS.filter((row) => words.some((word) => isContestant(word)(row)));
+    return [workloads.length > 0 ? workloads : WORKLOADS, contestants.length > 0 ? contestants : CONTESTANTS];
+}
+
+function settingsOf(values) {
+    const [server, loadCore] = values.cores.split(",").map((core) => count("cores", core, 0));
+    return {
+        quick: values.quick,
+        repeat: count("repeat", values.repeat ?? (values.quick ? 1 : 3), 1),
+        seconds: count("seconds", values.seconds ?? (values.quick ? 1 : 5), 0.1),
+        warmup: values.quick ? 0.5 : 1,
+        profile: values.profile,
+        out: resolve(values.out),
+        cores: { server, load: loadCore },
+    };
+}
+
+function shorten(workload) {
+    return { ...workload, ...workload.quick };
+}
+
+function cellsOf(workloads, contestants) {
+    return workloads.flatMap((workload) =>
+        (workload.alone ? [ALONE] : contestants).map((contestant) => ({ workload, contestant, reports: [], errors: [] })));
+}
+
+function summary({ workload, reports }) {
+    const figures = figuresOf(workload, reports.slice(-1));
+    return Object.entries(figures)
+        .slice(0, 3)
+        .map(([name, { median }]) => `${number(median, workload.figures[name][1])} ${workload.figures[name][0]}`)
+        .join(", ");
+}
+
+async function measure(cells, settings) {
+    const total = cells.length * settings.repeat;
+    let done = 0;
+    for (let round = 1; round <= settings.repeat; round++) {
+        for (const cell of cells) {
+            const { workload, contestant } = cell;
+            process.stderr.write(`[${++done}/${total}] ${workload.name} ${contestant.name}: `);
+            try {
+                cell.reports.push({ ...(await runCell(workload, contestant, settings)), load: load() });
+                process.stderr.write(`${summary(cell)}\n`);
+            } catch (error) {
+                cell.errors.push(error.message);
+                process.stderr.write(`FAILED: ${error.message}\n`);
+            }
+        }
+    }
+}
+
+function versionsOf(contestants) {
+    const versions = Object.fromEntries(contestants.map((row) => [row.name, row.version()]));
+    versions.redis = output("redis-server", ["--version"]).replace(/^Redis server v=(\S+).*/s, "Redis $1");
+    return versions;
+}
+
+function write(cells, workloads, contestants, settings) {
+    for (const cell of cells) {
+        cell.figures = figuresOf(cell.workload, cell.reports);
+    }
+    const facts = {
+        when: new Date().toISOString().slice(0, 16).replace("T", " "),
+        command: ["scripts/bench", ...process.argv.slice(2)].join(" "),
+        machine: describe(),
+        versions: versionsOf(contestants),
+        notes: contestants.filter((row) => row.lacks).map((row) => `${row.title}: ${row.lacks}`),
+    };
+    const text = tables(workloads, cells, facts);
+    const results = cells.map(({ workload, contestant, figures, reports, errors }) =>
+        ({ workload: workload.name, contestant: contestant.name, figures, reports, errors }));
+    writeFileSync(join(settings.out, "results.json"), `${JSON.stringify({ ...facts, settings, results }, null, 1)}\n`);
+    writeFileSync(join(settings.out, "table.md"), text);
+    writeFileSync(join(settings.out, "chart.svg"), chart(workloads, cells));
+    console.log(`\n${text}`);
+    process.stderr.write(`bench: results.json, table.md and chart.svg are in ${settings.out}\n`);
+}
+
+const { values, positionals } = readOptions();
+if (values.list) {
+    list();
+    process.exit(0);
+}
+const settings = settingsOf(values);
+const [chosen, contestants] = choose(positionals);
+const workloads = settings.quick ? chosen.map(shorten) : chosen;
+mkdirSync(settings.out, { recursive: true });
+const cells = cellsOf(workloads, contestants);
+await measure(cells, settings);
+write(cells, workloads, contestants, settings);
+process.exit(cells.some((cell) => cell.errors.length > 0) ? 1 : 0);

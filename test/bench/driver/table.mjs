@@ -1,0 +1,58 @@
+// Table: the results as text that is Markdown too.
+
+import { number, spread } from "./figures.mjs";
+
+function cellText(figure, digits, runs) {
+    if (figure === undefined) {
+        return "";
+    }
+    const text = number(figure.median, digits);
+    return runs > 1 ? `${text} ±${spread(figure)}%` : text;
+}
+
+function ratioText(figures, base, name) {
+    if (figures[name] === undefined || base?.[name] === undefined) {
+        return "";
+    }
+    return `${number(figures[name].median / base[name].median, 2)} x`;
+}
+
+function align(rows) {
+    const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+    const line = (row) =>
+        `| ${row.map((text, i) => (i === 0 ? text.padEnd(widths[i]) : text.padStart(widths[i]))).join(" | ")} |`;
+    const rule = `|${widths.map((width, i) => (i === 0 ? "-".repeat(width + 2) : `${"-".repeat(width + 1)}:`)).join("|")}|`;
+    return [line(rows[0]), rule, ...rows.slice(1).map(line)].join("\n");
+}
+
+// One workload: cells in the order of their contestants.
+function workloadTable(workload, cells) {
+    const names = Object.keys(workload.figures).filter((name) => cells.some((cell) => cell.figures[name]));
+    const base = cells.find((cell) => cell.contestant.name === "segue")?.figures;
+    const first = names[0];
+    const titles = names.flatMap((name) => {
+        const [title] = workload.figures[name];
+        return name === first && !workload.alone ? [title, "to Segue's"] : [title];
+    });
+    const rows = cells.map(({ contestant, figures, reports }) => [
+        contestant.title,
+        ...names.flatMap((name) => {
+            const text = cellText(figures[name], workload.figures[name][1], reports.length);
+            return name === first && !workload.alone ? [text, ratioText(figures, base, name)] : [text];
+        }),
+    ]);
+    return `${workload.title}\n\n${align([["", ...titles], ...rows])}\n`;
+}
+
+export function tables(workloads, cells, { notes, versions, machine, when, command }) {
+    const parts = workloads
+        .map((workload) => [workload, cells.filter((cell) => cell.workload === workload && cell.reports.length > 0)])
+        .filter(([, some]) => some.length > 0)
+        .map(([workload, some]) => workloadTable(workload, some));
+    const lines = [
+        ...notes.map((note) => `- ${note}`),
+        `- ${Object.values(versions).join(", ")}`,
+        `- ${machine.cpu}, ${machine.system}; ${when}; ${command}`,
+    ];
+    return `${parts.join("\n")}\n${lines.join("\n")}\n`;
+}
