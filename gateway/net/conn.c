@@ -253,6 +253,15 @@ void conn_send_anyway(struct conn *conn, struct msg *msg)
     }
 }
 
+bool conn_is_full(struct conn *conn)
+{
+    if (conn->out == NULL || conn->out->bytes <= conn->net->services->config->max_queue) {
+        return false;
+    }
+    conn->out->was_full = true;
+    return true;
+}
+
 void conn_trim(struct conn *conn)
 {
     struct conn_out *out = conn->out;

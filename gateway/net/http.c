@@ -18,6 +18,7 @@ enum {
 enum state {
     READING,
     ANSWERING,
+    FULL, /* answered; the peer has to read before it is asked for more */
     GONE
 };
 
@@ -267,6 +268,20 @@ static void begin(struct http *http)
 
 /* ---- answering ---- */
 
+/* To the next request, which may be here already. */
+static void go_on(struct http *http)
+{
+    http->state = READING;
+    conn_pause(http->conn, false);
+    if (!http->running && http->stash.len > 0) {
+        struct buf stash = http->stash;
+
+        http->stash = (struct buf){0};
+        run(http, buf_str(&stash));
+        buf_finish(&stash);
+    }
+}
+
 static void finish_request(struct http *http, bool close)
 {
     if (close) {
@@ -277,13 +292,10 @@ static void finish_request(struct http *http, bool close)
     begin(http);
     http->served = true;
     conn_deadline(http->conn, http->conn->net->services->config->connect_timeout_ms);
-    conn_pause(http->conn, false);
-    if (!http->running && http->stash.len > 0) {
-        struct buf stash = http->stash;
-
-        http->stash = (struct buf){0};
-        run(http, buf_str(&stash));
-        buf_finish(&stash);
+    if (conn_is_full(http->conn)) {
+        http->state = FULL;
+    } else {
+        go_on(http);
     }
 }
 
@@ -458,6 +470,15 @@ static void on_timeout(void *upper)
     }
 }
 
+static void on_drained(void *upper)
+{
+    struct http *http = upper;
+
+    if (http->state == FULL) {
+        go_on(http);
+    }
+}
+
 static void on_restart(void *upper)
 {
     struct http *http = upper;
@@ -485,6 +506,7 @@ static const struct conn_layer layer = {
     .data = on_data,
     .eof = on_eof,
     .timeout = on_timeout,
+    .drained = on_drained,
     .restart = on_restart,
     .closed = on_closed,
 };

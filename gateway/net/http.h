@@ -3,6 +3,9 @@
  *
  *     HEAD --complete--> ANSWERING --answered--> HEAD (keep-alive) or the connection ends
  *
+ * A peer that asks on and does not read its answers is not read from once more than --max-queue
+ * bytes wait (FULL).
+ *
  * A request is refused before its body was read when it will be refused anyway and the body is
  * large; the connection then throws the body away for a while (conn_end), so that the client
  * can read the answer. */
