@@ -205,14 +205,28 @@ static void feed(struct ws *ws, struct str bytes)
 
 /* ---- the layer ---- */
 
+static void take_early(struct ws *ws)
+{
+    struct buf early = ws->early;
+
+    ws->early = (struct buf){0};
+    feed(ws, buf_str(&early));
+    buf_finish(&early);
+}
+
 static void on_data(void *upper, struct str bytes)
 {
     struct ws *ws = upper;
 
-    if (ws->open) {
-        feed(ws, bytes);
-    } else {
+    if (!ws->open) {
         buf_add(&ws->early, bytes);
+        return;
+    }
+    if (ws->early.len > 0) {
+        take_early(ws);
+    }
+    if (ws->conn->state == CONN_OPEN) {
+        feed(ws, bytes);
     }
 }
 
@@ -221,15 +235,6 @@ static void on_eof(void *upper)
     struct ws *ws = upper;
 
     conn_cut(ws->conn, REASON_PEER_LOST);
-}
-
-static void take_early(struct ws *ws)
-{
-    struct buf early = ws->early;
-
-    ws->early = (struct buf){0};
-    feed(ws, buf_str(&early));
-    buf_finish(&early);
 }
 
 static void on_timeout(void *upper)
