@@ -51,14 +51,19 @@ export class Gateway {
     #child;
     #ending = false;
 
-    // Both listeners take free ports unless told otherwise; ready: wait until /readyz says 200.
-    static async start({ flags = {}, env = {}, ready = true } = {}) {
+    // Both listeners take free ports unless told otherwise; port: the public one, when the log will not say it; ready:
+    // wait until /readyz says 200.
+    static async start({ flags = {}, env = {}, port = 0, ready = true } = {}) {
         assert.ok(existsSync(BINARY), `${BINARY} is not there: build it first`);
         const gateway = new Gateway();
         const all = { listen: "127.0.0.1:0", "admin-listen": "127.0.0.1:0", drain: 0, ...flags };
         gateway.#spawn(argumentsOf(all), environment(env));
-        const admin = all["admin-listen"] !== "" && all["admin-listen"] !== null;
-        await gateway.#learnPorts(admin);
+        const admin = all["admin-listen"] !== "";
+        if (port) {
+            gateway.port = port;
+        } else {
+            await gateway.#learnPorts(admin);
+        }
         if (ready) {
             await gateway.ready();
         }
