@@ -5,10 +5,14 @@
 //     start     -> {child, port, pids}: the process, where it listens, whose CPU and memory count
 //     lacks     what the others do and it does not, for the table
 
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
+import { join } from "node:path";
 
-import { BUILD, ROOT, SECRET, freePort, launch, listens, output, until } from "./machine.mjs";
+import { BUILD, ROOT, SECRET, childrenOf, freePort, launch, listens, output, until } from "./machine.mjs";
+import { removeDirectory, temporaryDirectory } from "./machine.mjs";
+
+const SERVERS = join(ROOT, "test/bench/contestants");
 
 const SEGUE = process.env.SEGUE_BIN ?? `${BUILD}/segue`;
 
@@ -42,6 +46,33 @@ async function startFloor({ core }) {
     return { child, port, pids: [child.pid] };
 }
 
+async function startNode(script, { core, redisPort }) {
+    const port = await freePort();
+    const child = launch(core, process.execPath, [join(SERVERS, script), port, redisPort], {
+        env: { PATH: process.env.PATH, NODE_ENV: "production", SECRET },
+    });
+    await listens(port, child, script);
+    return { child, port, pids: [child.pid] };
+}
+
+const packageVersion = (name) => JSON.parse(readFileSync(join(SERVERS, "node_modules", name, "package.json"), "utf8")).version;
+
+async function startNchan({ core, redisPort }) {
+    const port = await freePort();
+    const dir = temporaryDirectory();
+    const values = { dir, port, redis: redisPort };
+    const template = readFileSync(join(SERVERS, "nginx.conf"), "utf8");
+    writeFileSync(join(dir, "nginx.conf"), template.replace(/@(\w+)@/g, (_, name) => values[name]));
+    const child = launch(core, "nginx", ["-p", dir, "-c", join(dir, "nginx.conf")]);
+    await listens(port, child, "nginx");
+    return { child, port, pids: [child.pid, ...childrenOf(child.pid)], clean: () => removeDirectory(dir) };
+}
+
+function nchanVersion() {
+    const module = output("dpkg-query", ["-Wf", "${Version}", "libnginx-mod-nchan"]);
+    return `nchan ${module}, nginx ${output("sh", ["-c", "nginx -v 2>&1"]).replace(/.*nginx\//, "")}`;
+}
+
 export const CONTESTANTS = [
     {
         name: "segue",
@@ -51,6 +82,33 @@ export const CONTESTANTS = [
         token: true,
         start: startSegue,
         version: () => output(SEGUE, ["--version"]),
+    },
+    {
+        name: "socketio",
+        title: "Socket.IO",
+        dialect: "socketio",
+        redis: true,
+        token: true,
+        start: (world) => startNode("socketio.mjs", world),
+        version: () => `socket.io ${packageVersion("socket.io")} with redis-adapter ${packageVersion("@socket.io/redis-adapter")} on Node ${process.version}`,
+    },
+    {
+        name: "ws",
+        title: "ws by hand",
+        dialect: "player",
+        redis: true,
+        token: true,
+        start: (world) => startNode("ws.mjs", world),
+        version: () => `ws ${packageVersion("ws")} with node-redis ${packageVersion("redis")}`,
+    },
+    {
+        name: "nchan",
+        title: "Nchan",
+        dialect: "nchan",
+        redis: true,
+        start: startNchan,
+        version: nchanVersion,
+        lacks: "no transition (it stores and forwards the message), no token; the sender gets its message back",
     },
     {
         name: "floor",

@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { keep, removeDirectory, temporaryDirectory } from "../../e2e/lib/keeper.mjs";
 import { freePort } from "../../e2e/lib/redis.mjs";
 
-export { freePort, sleep };
+export { freePort, removeDirectory, sleep, temporaryDirectory };
 
 export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 export const BUILD = `${ROOT}build`;

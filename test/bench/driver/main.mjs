@@ -77,8 +77,9 @@ function settingsOf(values) {
     };
 }
 
-function shorten(workload) {
-    return { ...workload, ...workload.quick };
+function shorten({ quick = {}, figures, ...workload }) {
+    const kept = Object.entries(figures).filter(([name]) => !quick.without?.includes(name));
+    return { ...workload, ...quick, figures: Object.fromEntries(kept) };
 }
 
 function cellsOf(workloads, contestants) {
