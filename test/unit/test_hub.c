@@ -51,6 +51,7 @@ static void on_ready(struct hub_sub *sub)
 {
     struct listener *self = (struct listener *)sub;
 
+    assert_non_null(sub->channel); /* who left is told nothing */
     self->ready++;
     if (self->act != NULL) {
         self->act(self);
@@ -61,6 +62,7 @@ static void on_message(struct hub_sub *sub, struct msg *msg)
 {
     struct listener *self = (struct listener *)sub;
 
+    assert_non_null(sub->channel);
     self->told++;
     msg_unref(self->last);
     self->last = msg_ref(msg);
