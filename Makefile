@@ -101,7 +101,7 @@ replay: $(REPLAYS)
 lua: all $(NODE_TESTS) ## the scripts on a real redis-server
 	node --test --test-concurrency=2 test/lua/*.test.mjs
 
-e2e: all $(NODE_TESTS) ## the gateway from outside, two processes and more
+e2e: all bench-tools $(NODE_TESTS) ## the gateway from outside, two processes and more
 	node --test --test-concurrency=3 test/e2e/*.test.mjs
 
 browser: all $(NODE_TESTS) ## the pages in headless Chromium
@@ -143,23 +143,6 @@ fuzz-run: $(LIBRARY) $(FUZZERS:%=$(BUILD)/test/fuzz/%.o)
 cover: ## line coverage of the unit tests, in build/cover
 	@$(MAKE) --no-print-directory BUILD=build/cover OPTIMIZE="-O0 -g" SANITIZE="--coverage" unit
 	gcovr -r . build/cover --exclude test --txt
-
-# ---- benchmark ----
-
-# The generator calls the transitions as the gateway does, by the same table and the same schema.
-BENCH := $(patsubst %.c,$(BUILD)/%.o,$(filter-out test/bench/floor.c,$(wildcard test/bench/*.c)) \
-	$(COMMON) gateway/store/keys.c gateway/store/resp.c gateway/store/scripts.c)
-
-.PHONY: bench-tools
-bench-tools: $(BUILD)/segue-bench $(BUILD)/segue-floor ## the load generator, and the server that only frames and forwards
-
-$(BUILD)/segue-bench: $(BENCH)
-	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-
-$(BUILD)/segue-floor: $(BUILD)/test/bench/floor.o $(COMMON:%.c=$(BUILD)/%.o)
-	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # ---- benchmark ----
 
