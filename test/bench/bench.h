@@ -22,6 +22,7 @@ struct bench {
     unsigned opening; /* connections being opened at the same time */
     double rate; /* updates per second, sent on time whatever the answers do; 0 = by window */
     double warmup, seconds;
+    double patience; /* how long what is under way may take at the end */
     struct watch watch;
 };
 

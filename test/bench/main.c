@@ -75,9 +75,9 @@ void report_cpu(const struct bench *bench, const struct watch_use *before,
     name_next("cpu");
     putchar('{');
     for (unsigned i = 0; i < bench->watch.count; i++) {
-        printf("%s\"%s\":{\"user\":%.3f,\"system\":%.3f}", i == 0 ? "" : ",",
-               bench->watch.names[i].name, after[i].user - before[i].user,
-               after[i].system - before[i].system);
+        printf("%s\"%s\":{\"cpu\":%.6f,\"user\":%.2f,\"system\":%.2f}", i == 0 ? "" : ",",
+               bench->watch.names[i].name, after[i].cpu - before[i].cpu,
+               after[i].user - before[i].user, after[i].system - before[i].system);
     }
     putchar('}');
 }
@@ -125,6 +125,7 @@ static void print_help(void)
            "  --rate N            updates per second instead of a window\n"
            "  --opening N         connections being opened at the same time (default 64)\n"
            "  --warmup S, --seconds S   (defaults 1, 5)\n"
+           "  --patience S        how long what is under way may take at the end (default 10)\n"
            "  --watch NAME:PID[,PID]    report CPU and memory of these processes\n"
            "\nThe result is one JSON object on stdout. Times are in microseconds.\n",
            dialect_names());
@@ -170,6 +171,7 @@ enum option_code {
     OPTION_OPENING,
     OPTION_WARMUP,
     OPTION_SECONDS,
+    OPTION_PATIENCE,
     OPTION_WATCH,
     OPTION_HELP
 };
@@ -186,6 +188,7 @@ static const struct option options[] = {{"server", required_argument, NULL, OPTI
                                         {"opening", required_argument, NULL, OPTION_OPENING},
                                         {"warmup", required_argument, NULL, OPTION_WARMUP},
                                         {"seconds", required_argument, NULL, OPTION_SECONDS},
+                                        {"patience", required_argument, NULL, OPTION_PATIENCE},
                                         {"watch", required_argument, NULL, OPTION_WATCH},
                                         {"help", no_argument, NULL, OPTION_HELP},
                                         {NULL, 0, NULL, 0}};
@@ -213,6 +216,9 @@ static void set_number(struct bench *bench, enum option_code code, const char *n
         break;
     case OPTION_SECONDS:
         bench->seconds = number_of(name, optarg, 0, 3600);
+        break;
+    case OPTION_PATIENCE:
+        bench->patience = number_of(name, optarg, 0, 3600);
         break;
     default:
         break;
@@ -303,7 +309,7 @@ static void allow_files(void)
 
 int main(int argc, char **argv)
 {
-    static struct bench bench = {.opening = 64, .warmup = 1, .seconds = 5};
+    static struct bench bench = {.opening = 64, .warmup = 1, .seconds = 5, .patience = 10};
     const struct workload *work;
 
     keys_setup("segue:");

@@ -17,8 +17,7 @@
 #include "test/bench/update.h"
 
 enum {
-    SLOTS = 64,
-    DRAIN_S = 10 /* how long what is under way may take at the end */
+    SLOTS = 64
 };
 
 struct player {
@@ -149,7 +148,7 @@ static void run_until(struct talk *talk, uint64_t end_ns)
 
 static void drain(struct talk *talk)
 {
-    uint64_t end = now_ns() + DRAIN_S * 1000000000ULL;
+    uint64_t end = now_ns() + (uint64_t)(talk->bench->patience * 1e9);
 
     while (talk->complete < talk->sent && now_ns() < end) {
         swarm_turn(&talk->swarm, 10000000);

@@ -300,7 +300,8 @@ void transitions(const struct bench *bench)
     report_cpu(bench, before, after);
     report_latency(&all.latency);
     all.measuring = false;
-    for (drained = now_ns() + 5000000000; all.published < all.sent && now_ns() < drained;) {
+    for (drained = now_ns() + (uint64_t)(bench->patience * 1e9);
+         all.published < all.sent && now_ns() < drained;) {
         turn(&all, 10000000);
     }
     report_number("sent", (double)all.sent);

@@ -12,7 +12,8 @@ enum {
 };
 
 struct watch_use {
-    double user, system; /* seconds of CPU since the process began, all threads */
+    double cpu;          /* seconds of CPU since the process began, all threads */
+    double user, system; /* its parts, less exactly: the kernel samples them */
     uint64_t rss, pss;   /* bytes now; pss counts a shared page by its share */
 };
 

@@ -7,7 +7,7 @@
 //     alone    without a server
 //     quick    what is different with --quick
 
-const us = (use, count) => ((use.user + use.system) * 1e6) / count;
+const us = (use, count) => (use.cpu * 1e6) / count;
 const serverPer = (count) => (r) => us(r.cpu.server, r[count]);
 const redisPer = (count) => (r) => (r.cpu.redis === undefined ? undefined : us(r.cpu.redis, r[count]));
 const memory = (r) => r.memory.server.pss / 1048576;
@@ -32,7 +32,7 @@ function talking(count, rate) {
 const perConnection = (name) => (r) =>
     r.memory[name] === undefined ? undefined : (r.memory[name].pss - r.empty[name].pss) / 1024 / r.connections;
 const msPerMinute = (name) => (r) =>
-    r.cpu[name] === undefined ? undefined : ((r.cpu[name].user + r.cpu[name].system) * 60000) / r.seconds;
+    r.cpu[name] === undefined ? undefined : (r.cpu[name].cpu * 60000) / r.seconds;
 
 function fanout(devices, window) {
     return {
