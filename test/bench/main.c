@@ -145,16 +145,17 @@ static double number_of(const char *name, const char *text, double least, double
 static struct sockaddr_in address_of(const char *name, const char *text)
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
-    const char *colon = strrchr(text, ':');
-    char host[INET_ADDRSTRLEN] = "";
+    struct str host, port;
+    char room[INET_ADDRSTRLEN] = "";
 
-    if (colon != NULL && (size_t)(colon - text) < sizeof(host)) {
-        memcpy(host, text, (size_t)(colon - text));
-    }
-    if (inet_pton(AF_INET, host, &address.sin_addr) != 1) {
+    if (!str_cut(str_of(text), ':', &host, &port) || host.len >= sizeof(room)) {
         die("--%s wants IPV4:PORT, not '%s'", name, text);
     }
-    address.sin_port = htons((uint16_t)number_of(name, colon + 1, 1, 65535));
+    memcpy(room, host.at, host.len);
+    if (inet_pton(AF_INET, room, &address.sin_addr) != 1) {
+        die("--%s wants IPV4:PORT, not '%s'", name, text);
+    }
+    address.sin_port = htons((uint16_t)number_of(name, port.at, 1, 65535));
     return address;
 }
 
