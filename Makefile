@@ -161,6 +161,8 @@ $(BUILD)/segue-floor: $(BUILD)/test/bench/floor.o $(COMMON:%.c=$(BUILD)/%.o)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+$(BUILD)/unit/test_bench: $(BUILD)/test/bench/frame.o $(BUILD)/test/bench/hist.o $(BUILD)/test/bench/update.o
+
 # ---- checks ----
 
 SOURCES := $(wildcard common/*.[ch] gateway/*.[ch] gateway/*/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/bench/*.[ch])
