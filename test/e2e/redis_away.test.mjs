@@ -352,21 +352,20 @@ describe("when Redis misbehaves", { concurrency: 6 }, () => {
     test("SCRIPT FLUSH in the middle of updates: none is lost, and their order stays", async (t) => {
         const site = await testSite(t, { flags });
         const { user, all } = await devices(site);
-        const messages = [];
-        for (let i = 1; i <= 300; i++) {
-            messages.push([changePosition, (at) => onPause(at), (at) => offPause(at)][i % 3](i, i));
-        }
+        const kinds = [changePosition, onPause, offPause];
+        const messages = Array.from({ length: 1500 }, (_, i) => kinds[(i + 1) % 3](i + 1, i + 1));
         for (const [i, message] of messages.entries()) {
             all[0].send(message);
             if (i % 10 === 0) {
-                await site.redis.call("SCRIPT", "FLUSH");
+                const flushed = site.redis.call("SCRIPT", "FLUSH");
+                await (i % 100 === 0 ? flushed : sleep(0));
             }
         }
         for (const message of messages) {
             await all[1].receives(message);
         }
         await all[0].hearsNothing();
-        assert.deepEqual(await site.stateOf(user), state(300, 300));
+        assert.deepEqual(await site.stateOf(user), state(1500, 1500));
     });
 
     test("CLIENT KILL of the subscriptions, or of the commands: what was missed is made good within 5 s", async (t) => {
