@@ -204,10 +204,10 @@ static int create_services(struct gateway *gateway)
     services->loop = &gateway->loop;
     services->auth = auth_create(gateway->config, why, sizeof(why));
     if (services->auth == NULL) {
-        return wrong("--jwt-key", why);
+        return wrong("--jwt-key (SEGUE_JWT_KEY)", why);
     }
     if (url_parse(str_of(gateway->config->redis), &url, &reason) != ERR_OK) {
-        return wrong("--redis", reason);
+        return wrong("--redis (SEGUE_REDIS)", reason);
     }
     keys_setup(gateway->config->redis_prefix);
     services->hub = hub_create(&hub_events, gateway, &gateway->metrics.channels);

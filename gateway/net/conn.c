@@ -10,14 +10,17 @@
 
 enum {
     WRITE_PARTS = 64,              /* messages per system call */
-    OUT_FIRST = 8,                 /* slots of a new queue */
+    OUT_FEW = 8,                   /* messages that a queue holds without more memory */
+    OUTS_KEPT = 1024,              /* spare queues */
     LINGER_MS = 2000,              /* how long a peer may take to close after us */
     LINGER_BYTES = 8 * 1024 * 1024 /* ... and how much of what it still sends is thrown away */
 };
 
 /* The queue of a connection that has something to say; most have none most of the time. */
 struct conn_out {
-    struct msg **msgs; /* owned references */
+    struct conn_out *next; /* in the pool */
+    struct msg **msgs;     /* owned references; `few` or, when that is too small, on the heap */
+    struct msg *few[OUT_FEW];
     size_t first, count, room;
     size_t sent;  /* bytes of the first message that are gone */
     size_t bytes; /* all that wait */
@@ -44,7 +47,25 @@ static void want_flush(struct conn *conn)
 
 /* ---- death ---- */
 
-static void out_destroy(struct conn_out *out)
+/* From the pool: nearly every connection that writes gives its queue back in the same turn. */
+static struct conn_out *out_take(struct net *net)
+{
+    struct conn_out *out = net->outs;
+
+    if (out != NULL) {
+        net->outs = out->next;
+        net->out_count--;
+    } else {
+        out = mem_alloc(sizeof(*out));
+    }
+    out->msgs = out->few;
+    out->room = OUT_FEW;
+    out->first = out->count = out->sent = out->bytes = 0;
+    out->writing = out->was_full = out->shut = false;
+    return out;
+}
+
+static void out_give_back(struct net *net, struct conn_out *out)
 {
     if (out == NULL) {
         return;
@@ -52,8 +73,26 @@ static void out_destroy(struct conn_out *out)
     for (size_t i = 0; i < out->count; i++) {
         msg_unref(out->msgs[out->first + i]);
     }
-    mem_free(out->msgs);
-    mem_free(out);
+    if (out->msgs != out->few) {
+        mem_free(out->msgs);
+    }
+    if (net->out_count >= OUTS_KEPT) {
+        mem_free(out);
+        return;
+    }
+    out->next = net->outs;
+    net->outs = out;
+    net->out_count++;
+}
+
+void conn_free_outs(struct net *net)
+{
+    while (net->outs != NULL) {
+        struct conn_out *out = net->outs;
+
+        net->outs = out->next;
+        mem_free(out);
+    }
 }
 
 static void log_end(const struct conn *conn)
@@ -107,7 +146,7 @@ static void on_closed(uv_handle_t *handle)
     }
     net->conn_count -= conn->counted;
     forget_flush(conn);
-    out_destroy(conn->out);
+    out_give_back(net, conn->out);
     mem_free(conn);
 }
 
@@ -210,10 +249,23 @@ void conn_pause(struct conn *conn, bool paused)
 static struct conn_out *out_of(struct conn *conn)
 {
     if (conn->out == NULL) {
-        conn->out = mem_zero(sizeof(*conn->out));
+        conn->out = out_take(conn->net);
     }
     want_flush(conn);
     return conn->out;
+}
+
+static void out_grow(struct conn_out *out)
+{
+    size_t room = out->room * 2;
+
+    if (out->msgs == out->few) {
+        out->msgs = mem_alloc(room * sizeof(out->msgs[0]));
+        memcpy(out->msgs, out->few, sizeof(out->few));
+    } else {
+        out->msgs = mem_grow(out->msgs, room * sizeof(out->msgs[0]));
+    }
+    out->room = room;
 }
 
 static void out_push(struct conn_out *out, struct msg *msg)
@@ -223,8 +275,7 @@ static void out_push(struct conn_out *out, struct msg *msg)
             memmove(out->msgs, out->msgs + out->first, out->count * sizeof(out->msgs[0]));
             out->first = 0;
         } else {
-            out->room = out->room == 0 ? OUT_FIRST : out->room * 2;
-            out->msgs = mem_grow(out->msgs, out->room * sizeof(out->msgs[0]));
+            out_grow(out);
         }
     }
     out->msgs[out->first + out->count++] = msg_ref(msg);
@@ -352,7 +403,7 @@ static void settle(struct conn *conn)
     }
     if (conn->state == CONN_ENDING) {
         if (out == NULL) {
-            out = conn->out = mem_zero(sizeof(*out));
+            out = conn->out = out_take(conn->net);
         }
         if (!out->shut &&
             uv_shutdown(&out->shutdown, (uv_stream_t *)&conn->tcp, on_shut) != 0) {
@@ -364,7 +415,7 @@ static void settle(struct conn *conn)
     if (out != NULL) {
         bool was_full = out->was_full;
 
-        out_destroy(out);
+        out_give_back(conn->net, out);
         conn->out = NULL;
         if (was_full && conn->layer->drained != NULL) {
             conn->layer->drained(conn->upper);

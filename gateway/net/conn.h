@@ -80,6 +80,7 @@ void conn_deadline(struct conn *conn,
 void conn_end(struct conn *conn, enum reason reason);
 void conn_cut(struct conn *conn, enum reason reason);
 
+void conn_free_outs(struct net *net);             /* empties the pool of queues */
 void conn_flush(struct conn *conn);               /* for net_flush */
 void conn_timer_fired(struct wheel_timer *timer); /* for the wheel */
 void conn_peer_text(const struct conn *conn, char to[INET6_ADDRSTRLEN]);

@@ -10,7 +10,7 @@
 
 enum {
     DRAIN_TICK_MS = 20,
-    READERS_KEPT = 256 /* spare WebSocket parsers, some 9 KB each */
+    LAST_WORDS_MS = 1000 /* after the drain: who has not gone by then is cut */
 };
 
 struct net *net_create(uv_loop_t *loop, struct services *services,
@@ -38,23 +38,29 @@ void net_flush(struct net *net)
     }
 }
 
-/* Every tick closes its share of what is left, so that the last goes when the time is over. */
+/* How many may still be connected: it sinks evenly from all to none. */
+static uint64_t still_allowed(const struct net *net, uint64_t now)
+{
+    if (now >= net->drain_until_ms) {
+        return 0;
+    }
+    return net->drain_all * (net->drain_until_ms - now) / net->drain_over_ms;
+}
+
 static void on_drain(uv_timer_t *clock)
 {
     struct net *net = clock->data;
     uint64_t now = uv_now(net->loop);
-    uint64_t ticks =
-        now < net->drain_until_ms ? (net->drain_until_ms - now) / DRAIN_TICK_MS + 1 : 1;
-    uint64_t open = 0, share;
+    uint64_t allowed = still_allowed(net, now), open = 0;
 
     for (struct conn *conn = net->conns; conn != NULL; conn = conn->next) {
-        open += conn->state == CONN_OPEN && !conn->admin;
-    }
-    share = (open + ticks - 1) / ticks;
-    for (struct conn *conn = net->conns; conn != NULL && share > 0; conn = conn->next) {
-        if (conn->state == CONN_OPEN && !conn->admin) {
+        if (conn->admin) {
+            continue;
+        }
+        if (now >= net->drain_until_ms + LAST_WORDS_MS) {
+            conn_cut(conn, REASON_RESTART);
+        } else if (conn->state == CONN_OPEN && ++open > allowed) {
             conn->layer->restart(conn->upper);
-            share--;
         }
     }
 }
@@ -62,6 +68,8 @@ static void on_drain(uv_timer_t *clock)
 void net_drain(struct net *net, uint64_t over_ms)
 {
     net->draining = true;
+    net->drain_over_ms = over_ms;
+    net->drain_all = net->conn_count;
     net->drain_until_ms = uv_now(net->loop) + over_ms;
     uv_timer_start(&net->drain_clock, on_drain, 0, DRAIN_TICK_MS);
 }
@@ -81,5 +89,6 @@ void net_destroy(struct net *net)
         return;
     }
     ws_free_readers(net);
+    conn_free_outs(net);
     mem_free(net);
 }

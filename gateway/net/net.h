@@ -9,6 +9,7 @@
 #include "gateway/session.h"
 
 struct conn;
+struct conn_out;
 struct ws_reader;
 
 enum {
@@ -23,11 +24,14 @@ struct net {
     struct conn *conns; /* all that are not closed yet */
     struct conn *dirty; /* want to write at the end of the turn */
     uint64_t conn_count;
+    struct conn_out *outs; /* spare queues */
+    unsigned out_count;
     struct ws_reader *readers; /* spare WebSocket parsers */
     unsigned reader_count;
     bool draining;
     uv_timer_t drain_clock;
-    uint64_t drain_until_ms;
+    uint64_t drain_until_ms, drain_over_ms;
+    uint64_t drain_all;             /* connections when it began */
     char read_buffer[NET_READ_MAX]; /* one for all: every read is used up before the next */
 };
 

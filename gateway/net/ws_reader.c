@@ -2,7 +2,11 @@
  *
  * wslay would collect messages in a list of chunks; with its buffering off, frames arrive as
  * they are and are put together here in one buffer that is kept from message to message. wslay
- * checks masks, reserved bits, opcodes, lengths and UTF-8. */
+ * checks masks, reserved bits, opcodes, lengths and UTF-8.
+ *
+ * It tells of a frame only with the first byte of its payload, though, so the borders of frames
+ * are followed here, one step ahead of it: that shows where everything is complete, and a
+ * length beyond the limit as soon as it is announced. */
 #include "gateway/net/ws_reader.h"
 
 #include <string.h>
@@ -14,9 +18,24 @@
 
 enum {
     SPARE_ROOM = 16384, /* a message buffer larger than this is not kept */
-    MASKED_HEAD = 6,    /* shortest header of a client's frame */
-    LENGTH_16 = 126,    /* payloads from here on have a longer header */
-    CODE_BYTES = 2      /* of a close frame, before its text */
+    CODE_BYTES = 2,     /* of a close frame, before its text */
+    HEAD_MAX = 14,      /* bytes of a frame's header */
+    MASK_BYTES = 4,
+    MASKED = 0x80, /* bit of a header's second byte; the others are the length or ... */
+    LENGTH_16 = 126,
+    LENGTH_64 = 127,
+    OPCODE_BITS = 0x0f,
+    OPCODE_CONTINUED = 0,
+    OPCODE_CONTROL = 8 /* the first of the control frames */
+};
+
+/* Where in the stream of frames the next byte stands. */
+struct border {
+    unsigned char head[HEAD_MAX]; /* of the frame that begins */
+    size_t head_len;
+    uint64_t payload_left; /* of the frame under way */
+    uint64_t message_len;  /* of the message under way, as announced */
+    enum reason wrong;     /* what the last header was refused for; REASON_COUNT = nothing */
 };
 
 struct ws_reader {
@@ -29,8 +48,7 @@ struct ws_reader {
     bool in_control;     /* the frame under way is a control frame */
     bool closed;         /* the peer's close frame came */
     enum reason failed;  /* REASON_COUNT = fine so far */
-    uint64_t owed;       /* bytes given to wslay that no complete frame has accounted for */
-    uint64_t frame_bytes;
+    struct border border;
     /* of the feed under way */
     struct str input;
     const struct ws_events *events;
@@ -83,20 +101,11 @@ static void on_frame_start(wslay_event_context_ptr wslay,
     struct ws_reader *reader = data;
 
     (void)wslay;
-    reader->frame_bytes = MASKED_HEAD + arg->payload_length;
-    if (arg->payload_length >= LENGTH_16) {
-        reader->frame_bytes += arg->payload_length <= UINT16_MAX ? 2 : 8;
-    }
     reader->in_control = wslay_is_ctrl_frame(arg->opcode);
-    if (reader->in_control) {
-        if (arg->opcode == WSLAY_CONNECTION_CLOSE && arg->payload_length == 1) {
-            fail(reader, REASON_PROTOCOL); /* half a code */
-        }
-        return;
-    }
-    reader->in_message = true;
-    if (reader->message.len + arg->payload_length > reader->max_message) {
-        fail(reader, REASON_TOO_BIG);
+    if (!reader->in_control) {
+        reader->in_message = true;
+    } else if (arg->opcode == WSLAY_CONNECTION_CLOSE && arg->payload_length == 1) {
+        fail(reader, REASON_PROTOCOL); /* half a code */
     }
 }
 
@@ -109,14 +118,6 @@ static void on_frame_chunk(wslay_event_context_ptr wslay,
     if (!reader->in_control && reader->failed == REASON_COUNT) {
         buf_add(&reader->message, str_from((const char *)arg->data, arg->data_length));
     }
-}
-
-static void on_frame_end(wslay_event_context_ptr wslay, void *data)
-{
-    struct ws_reader *reader = data;
-
-    (void)wslay;
-    reader->owed -= reader->frame_bytes;
 }
 
 static void take_close(struct ws_reader *reader, const struct wslay_event_on_msg_recv_arg *arg)
@@ -162,7 +163,6 @@ static const struct wslay_event_callbacks callbacks = {
     .send_callback = on_send,
     .on_frame_recv_start_callback = on_frame_start,
     .on_frame_recv_chunk_callback = on_frame_chunk,
-    .on_frame_recv_end_callback = on_frame_end,
     .on_msg_recv_callback = on_message,
 };
 
@@ -176,9 +176,9 @@ struct ws_reader *ws_reader_create(uint64_t max_message)
     }
     wslay_event_config_set_no_buffering(reader->wslay, 1);
     wslay_event_config_set_max_recv_msg_length(reader->wslay,
-                                               UINT64_MAX >> 1); /* checked in on_frame_start */
+                                               UINT64_MAX >> 1); /* checked by follow */
     reader->max_message = max_message;
-    reader->failed = REASON_COUNT;
+    reader->failed = reader->border.wrong = REASON_COUNT;
     return reader;
 }
 
@@ -216,17 +216,86 @@ static void send_controls(struct ws_reader *reader)
     }
 }
 
+/* ---- the borders of frames ---- */
+
+/* The length of a header that begins with these bytes, as far as they tell. */
+static size_t head_size(const struct border *border)
+{
+    unsigned length = border->head_len < 2 ? 0 : border->head[1] & ~MASKED;
+    size_t size = 2;
+
+    size += length == LENGTH_16 ? 2 : length == LENGTH_64 ? 8 : 0;
+    return border->head_len >= 2 && (border->head[1] & MASKED) ? size + MASK_BYTES : size;
+}
+
+static void take_head(struct border *border, uint64_t max_message)
+{
+    unsigned opcode = border->head[0] & OPCODE_BITS;
+    uint64_t length = border->head[1] & ~MASKED;
+    size_t bytes = length == LENGTH_16 ? 2 : length == LENGTH_64 ? 8 : 0;
+
+    for (size_t i = 0; i < bytes; i++) {
+        length = (i == 0 ? 0 : length << 8) | border->head[2 + i];
+    }
+    border->head_len = 0;
+    border->payload_left = length;
+    if (!(border->head[1] & MASKED)) {
+        border->wrong = REASON_PROTOCOL;
+        return;
+    }
+    if (opcode >= OPCODE_CONTROL) {
+        return;
+    }
+    if (opcode != OPCODE_CONTINUED) {
+        border->message_len = 0;
+    }
+    border->message_len += length;
+    if (length > max_message || border->message_len > max_message) {
+        border->wrong = REASON_TOO_BIG;
+    }
+}
+
+/* Returns what wslay may see of the bytes: nothing behind a header that is refused. */
+static struct str follow(struct ws_reader *reader, struct str bytes)
+{
+    struct border *border = &reader->border;
+    struct str rest = bytes;
+
+    while (rest.len > 0 && border->wrong == REASON_COUNT) {
+        if (border->payload_left > 0) {
+            uint64_t count = border->payload_left < rest.len ? border->payload_left : rest.len;
+
+            border->payload_left -= count;
+            rest = str_skip(rest, count);
+            continue;
+        }
+        border->head[border->head_len++] = (unsigned char)rest.at[0];
+        rest = str_skip(rest, 1);
+        if (border->head_len == head_size(border)) {
+            take_head(border, reader->max_message);
+        }
+    }
+    return str_from(bytes.at, bytes.len - rest.len);
+}
+
+static bool at_border(const struct border *border)
+{
+    return border->head_len == 0 && border->payload_left == 0;
+}
+
 enum ws_outcome ws_reader_feed(struct ws_reader *reader, const struct ws_events *events,
                                void *owner, struct str bytes, enum reason *reason)
 {
-    reader->input = bytes;
-    reader->owed += bytes.len;
+    reader->input = follow(reader, bytes);
     reader->events = events;
     reader->owner = owner;
     if (wslay_event_recv(reader->wslay) != 0) {
         fail(reader, REASON_PROTOCOL);
     }
     send_controls(reader);
+    if (reader->border.wrong != REASON_COUNT && !reader->closed) {
+        fail(reader, reader->border.wrong);
+    }
     if (reader->failed != REASON_COUNT) {
         *reason = reader->failed;
         return WS_FAILED;
@@ -234,7 +303,7 @@ enum ws_outcome ws_reader_feed(struct ws_reader *reader, const struct ws_events 
     if (reader->closed) {
         return WS_CLOSED;
     }
-    if (reader->owed > 0 || reader->in_message) {
+    if (!at_border(&reader->border) || reader->in_message) {
         return WS_MORE;
     }
     if (reader->message.room > SPARE_ROOM) {

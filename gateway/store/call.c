@@ -79,19 +79,40 @@ void call_write(struct store_call *call, struct strs keys, struct strs args)
     }
 }
 
+static void put(struct call_list *list, struct store_call *call)
+{
+    call->newer = NULL;
+    if (list->last != NULL) {
+        list->last->newer = call;
+    } else {
+        list->first = call;
+    }
+    list->last = call;
+}
+
+static struct store_call *take(struct call_list *list)
+{
+    struct store_call *call = list->first;
+
+    if (call != NULL) {
+        list->first = call->newer;
+        list->last = list->first == NULL ? NULL : list->last;
+    }
+    return call;
+}
+
 struct store_call *caller_take(struct caller *caller, enum script script)
 {
-    struct store_call *call = caller->spare;
+    struct store_call *call = take(&caller->spare);
 
     if (call == NULL) {
         call = mem_zero(sizeof(*call));
         call->caller = caller;
     } else {
-        caller->spare = call->newer;
         caller->spares--;
     }
     call->script = script;
-    call->resent = false;
+    call->again = false;
     call->started_us = clock_local_us();
     return call;
 }
@@ -108,17 +129,15 @@ static void put_back(struct caller *caller, struct store_call *call)
         destroy(call);
         return;
     }
-    call->newer = caller->spare;
-    caller->spare = call;
+    put(&caller->spare, call);
     caller->spares++;
 }
 
 void caller_finish(struct caller *caller)
 {
-    while (caller->spare != NULL) {
-        struct store_call *call = caller->spare;
+    struct store_call *call;
 
-        caller->spare = call->newer;
+    while ((call = take(&caller->spare)) != NULL) {
         destroy(call);
     }
 }
@@ -165,13 +184,21 @@ static void finish(struct store_call *call, enum err err, const struct redisRepl
     put_back(caller, call);
 }
 
+static void finish_all(struct call_list *list)
+{
+    struct store_call *call;
+
+    while ((call = take(list)) != NULL) {
+        finish(call, ERR_UNAVAILABLE, NULL);
+    }
+}
+
 void caller_flush(struct caller *caller)
 {
-    while (caller->refused != NULL) {
-        struct store_call *call = caller->refused;
-
-        caller->refused = call->newer;
-        finish(call, ERR_UNAVAILABLE, NULL);
+    finish_all(&caller->refused);
+    if (caller->link == NULL) {
+        finish_all(&caller->unknown);
+        finish_all(&caller->waiting);
     }
 }
 
@@ -202,21 +229,27 @@ static void on_reloaded(void *context, const struct redisReply *reply)
 {
     struct caller *caller = context;
 
-    caller->reloading = false;
     if (reply != NULL && reply->type == REDIS_REPLY_ERROR) {
         caller->lost(caller->owner, reply->str);
     }
 }
 
-/* Redis forgot the scripts (SCRIPT FLUSH, a failover): load them once, then send the call again
- * behind them. */
-static void resend(struct caller *caller, struct store_call *call)
+static void send_now(struct caller *caller, struct store_call *call);
+
+/* All that was sent is answered, and some of it was unknown: load the scripts, and go on in
+ * order. */
+static void go_on(struct caller *caller)
 {
-    if (!caller->reloading && caller->link != NULL) {
-        caller->reloading = scripts_load(caller->link, on_reloaded, caller) > 0;
+    struct call_list unknown = caller->unknown, waiting = caller->waiting;
+    struct store_call *call;
+
+    caller->unknown = caller->waiting = (struct call_list){NULL, NULL};
+    if (caller->link != NULL) {
+        scripts_load(caller->link, on_reloaded, caller);
     }
-    call->resent = true;
-    caller_send(caller, call);
+    while ((call = take(&unknown)) != NULL || (call = take(&waiting)) != NULL) {
+        send_now(caller, call);
+    }
 }
 
 /* ---- answers ---- */
@@ -262,20 +295,32 @@ static void on_answer(void *context, const struct redisReply *reply)
     metrics_observe(&caller->metrics->redis_latency, clock_local_us() - call->started_us);
     if (reply->type != REDIS_REPLY_ERROR) {
         finish(call, ERR_OK, reply);
-    } else if (!call->resent && is_error(reply, STR("NOSCRIPT"))) {
-        resend(caller, call);
+    } else if (!call->again && is_error(reply, STR("NOSCRIPT"))) {
+        call->again = true;
+        put(&caller->unknown, call);
     } else {
         on_error(caller, call, reply);
+    }
+    if (caller->unknown.first != NULL && caller->oldest == NULL) {
+        go_on(caller);
+    }
+}
+
+static void send_now(struct caller *caller, struct store_call *call)
+{
+    if (caller->link != NULL && caller->pending < PENDING_MAX &&
+        link_send(caller->link, buf_str(&call->command), on_answer, call)) {
+        link_by_age(caller, call);
+    } else {
+        put(&caller->refused, call);
     }
 }
 
 void caller_send(struct caller *caller, struct store_call *call)
 {
-    if (caller->link != NULL && caller->pending < PENDING_MAX &&
-        link_send(caller->link, buf_str(&call->command), on_answer, call)) {
-        link_by_age(caller, call);
-        return;
+    if (caller->unknown.first != NULL) {
+        put(&caller->waiting, call);
+    } else {
+        send_now(caller, call);
     }
-    call->newer = caller->refused;
-    caller->refused = call;
 }

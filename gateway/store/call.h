@@ -23,7 +23,7 @@ struct store_call {
     struct buf command; /* owned */
     uint64_t started_us;
     enum script script;
-    bool resent; /* after NOSCRIPT; once is enough */
+    bool again; /* sent once more after NOSCRIPT; once is enough */
 };
 
 /* Joins and leaves the client's list. */
@@ -32,7 +32,16 @@ void call_leave(struct store_call *call);
 /* Writes the call's EVALSHA. */
 void call_write(struct store_call *call, struct strs keys, struct strs args);
 
-/* Everything that is under way. Zero but for the first four is empty. */
+/* Calls in order, linked by `newer`. {0} is empty. */
+struct call_list {
+    struct store_call *first, *last;
+};
+
+/* Everything that is under way. Zero but for the first four is empty.
+ *
+ * When Redis forgot the scripts, order must survive: from the first NOSCRIPT on nothing is sent
+ * until all that was sent is answered; then the scripts are loaded, and what failed and what
+ * came meanwhile goes out in its order. */
 struct caller {
     struct link *link; /* borrowed; NULL while the store is not up */
     struct metrics *metrics;
@@ -40,11 +49,12 @@ struct caller {
                  const char *why); /* Redis answers, but not as a Redis that serves us */
     void *owner;
     struct store_call *oldest, *newest; /* sent */
-    struct store_call *refused;         /* not sent; linked by `newer` */
-    struct store_call *spare;           /* to be used again; likewise linked */
+    struct call_list unknown;           /* answered with NOSCRIPT */
+    struct call_list waiting;           /* came meanwhile */
+    struct call_list refused;           /* could not be sent */
+    struct call_list spare;             /* to be used again */
     size_t pending, spares;
     uint64_t complained_us; /* when a refusal of Redis was logged last */
-    bool reloading;
 };
 
 struct store_call *caller_take(struct caller *caller, enum script script);
