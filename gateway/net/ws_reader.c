@@ -26,7 +26,7 @@ enum {
     LENGTH_64 = 127,
     OPCODE_BITS = 0x0f,
     OPCODE_CONTINUED = 0,
-    OPCODE_CONTROL = 8 /* the first of the control frames */
+    OPCODE_CLOSE = 8 /* the first of the control frames */
 };
 
 /* Where in the stream of frames the next byte stands. */
@@ -35,6 +35,7 @@ struct border {
     size_t head_len;
     uint64_t payload_left; /* of the frame under way */
     uint64_t message_len;  /* of the message under way, as announced */
+    bool closing;          /* it is a close frame: the last that counts */
     enum reason wrong;     /* what the last header was refused for; REASON_COUNT = nothing */
 };
 
@@ -243,7 +244,8 @@ static void take_head(struct border *border, uint64_t max_message)
         border->wrong = REASON_PROTOCOL;
         return;
     }
-    if (opcode >= OPCODE_CONTROL) {
+    border->closing = opcode == OPCODE_CLOSE;
+    if (opcode >= OPCODE_CLOSE) {
         return;
     }
     if (opcode != OPCODE_CONTINUED) {
@@ -255,13 +257,13 @@ static void take_head(struct border *border, uint64_t max_message)
     }
 }
 
-/* Returns what wslay may see of the bytes: nothing behind a header that is refused. */
-static struct str follow(struct ws_reader *reader, struct str bytes)
+/* Returns what wslay may see of the bytes: nothing behind a header that is refused, or behind
+ * that of a close frame. */
+static struct str follow(struct border *border, uint64_t max_message, struct str bytes)
 {
-    struct border *border = &reader->border;
     struct str rest = bytes;
 
-    while (rest.len > 0 && border->wrong == REASON_COUNT) {
+    while (rest.len > 0 && border->wrong == REASON_COUNT && !border->closing) {
         if (border->payload_left > 0) {
             uint64_t count = border->payload_left < rest.len ? border->payload_left : rest.len;
 
@@ -272,7 +274,7 @@ static struct str follow(struct ws_reader *reader, struct str bytes)
         border->head[border->head_len++] = (unsigned char)rest.at[0];
         rest = str_skip(rest, 1);
         if (border->head_len == head_size(border)) {
-            take_head(border, reader->max_message);
+            take_head(border, max_message);
         }
     }
     return str_from(bytes.at, bytes.len - rest.len);
@@ -283,15 +285,52 @@ static bool at_border(const struct border *border)
     return border->head_len == 0 && border->payload_left == 0;
 }
 
-enum ws_outcome ws_reader_feed(struct ws_reader *reader, const struct ws_events *events,
-                               void *owner, struct str bytes, enum reason *reason)
+/* ---- feeding ---- */
+
+static void give(struct ws_reader *reader, struct str bytes)
 {
-    reader->input = follow(reader, bytes);
-    reader->events = events;
-    reader->owner = owner;
+    reader->input = bytes;
     if (wslay_event_recv(reader->wslay) != 0) {
         fail(reader, REASON_PROTOCOL);
     }
+}
+
+/* wslay takes every piece of a close frame for one that begins with the code, so it gets the
+ * payload in one. A message under way will never be complete: its buffer is free. */
+static void give_close(struct ws_reader *reader, struct str bytes)
+{
+    struct border *border = &reader->border;
+    size_t count = border->payload_left < bytes.len ? border->payload_left : bytes.len;
+
+    buf_add(&reader->message, str_from(bytes.at, count));
+    border->payload_left -= count;
+    if (border->payload_left == 0) {
+        give(reader, buf_str(&reader->message));
+    }
+}
+
+static void feed(struct ws_reader *reader, struct str bytes)
+{
+    struct border *border = &reader->border;
+    bool was_closing = border->closing;
+    struct str seen = follow(border, reader->max_message, bytes);
+
+    give(reader, seen);
+    if (!border->closing || reader->failed != REASON_COUNT) {
+        return;
+    }
+    if (!was_closing) {
+        buf_clear(&reader->message);
+    }
+    give_close(reader, str_skip(bytes, seen.len));
+}
+
+enum ws_outcome ws_reader_feed(struct ws_reader *reader, const struct ws_events *events,
+                               void *owner, struct str bytes, enum reason *reason)
+{
+    reader->events = events;
+    reader->owner = owner;
+    feed(reader, bytes);
     send_controls(reader);
     if (reader->border.wrong != REASON_COUNT && !reader->closed) {
         fail(reader, reader->border.wrong);
