@@ -1,0 +1,763 @@
+/* The WebSocket reader: the same messages, replies and ends however the bytes are cut, and a
+ * reader at a boundary is as new. */
+#include "test/unit/unit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "gateway/net/ws_reader.h"
+
+enum {
+    MAX_MESSAGE = 1000,
+    CONT = 0,
+    TEXT = 1,
+    BINARY = 2,
+    CLOSE = 8,
+    PING = 9,
+    PONG = 10,
+    FIN = 0x80,
+    RSV1 = 0x40,
+    RSV2 = 0x20,
+    RSV3 = 0x10,
+    BORDERS_MAX = 16
+};
+
+/* What a client sends, and where in it the reader is at a boundary. */
+struct input {
+    struct buf bytes;
+    size_t borders[BORDERS_MAX];
+    size_t border_count;
+    bool fragmented; /* a message is not complete */
+};
+
+/* What a reader said. Messages as T(...) and B(...), pings I, pongs O, in order; replies apart,
+ * since pongs that are due together leave together. */
+struct record {
+    struct buf log;
+    struct buf replies;
+    struct ws_reader *stop; /* to be stopped at the next message; NULL = go on */
+    enum ws_outcome outcome;
+    enum reason reason;
+    size_t used; /* bytes fed when it ended */
+};
+
+/* ---- what is sent ---- */
+
+/* A header alone, masked, of so many announced bytes in the shortest form. */
+static void add_head(struct input *input, unsigned first, uint64_t len)
+{
+    struct buf *to = &input->bytes;
+    size_t bytes = len < 126 ? 0 : len <= UINT16_MAX ? 2 : 8;
+
+    buf_add_char(to, (char)first);
+    buf_add_char(to, (char)(0x80 | (bytes == 0 ? len : bytes == 2 ? 126 : 127)));
+    for (size_t i = 0; i < bytes; i++) {
+        buf_add_char(to, (char)(len >> (8 * (bytes - 1 - i))));
+    }
+    buf_add(to, STR("\x12\x34\x56\x78"));
+}
+
+static void add_frame(struct input *input, unsigned first, struct str payload)
+{
+    static const char mask[] = "\x12\x34\x56\x78";
+    unsigned opcode = first & 0x0f;
+
+    add_head(input, first, payload.len);
+    for (size_t i = 0; i < payload.len; i++) {
+        buf_add_char(&input->bytes, (char)(payload.at[i] ^ mask[i % 4]));
+    }
+    if (opcode < CLOSE) {
+        input->fragmented = !(first & FIN);
+    }
+    if (!input->fragmented) {
+        assert_true(input->border_count < BORDERS_MAX);
+        input->borders[input->border_count++] = input->bytes.len;
+    }
+}
+
+static bool is_border(const struct input *input, size_t at)
+{
+    for (size_t i = 0; i < input->border_count; i++) {
+        if (input->borders[i] == at) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- what comes out ---- */
+
+static void on_message(void *owner, struct str bytes, bool text)
+{
+    struct record *record = owner;
+
+    buf_addf(&record->log, "%c(", text ? 'T' : 'B');
+    buf_add(&record->log, bytes);
+    buf_add_char(&record->log, ')');
+    if (record->stop != NULL) {
+        ws_reader_stop(record->stop);
+    }
+}
+
+static void on_ping(void *owner)
+{
+    buf_add_char(&((struct record *)owner)->log, 'I');
+}
+
+static void on_pong(void *owner)
+{
+    buf_add_char(&((struct record *)owner)->log, 'O');
+}
+
+static void on_reply(void *owner, struct str frame)
+{
+    assert_true(frame.len > 0);
+    buf_add(&((struct record *)owner)->replies, frame);
+}
+
+static const struct ws_events events = {on_message, on_ping, on_pong, on_reply};
+
+static void finish(struct record *record)
+{
+    buf_finish(&record->log);
+    buf_finish(&record->replies);
+}
+
+/* One piece, from memory of exact size. False when the reader came to its end. */
+static bool feed(struct ws_reader *reader, struct record *record, struct str piece)
+{
+    char *copy = mem_alloc(piece.len);
+
+    memcpy(copy, piece.at, piece.len);
+    record->reason = REASON_COUNT;
+    record->outcome =
+        ws_reader_feed(reader, &events, record, str_from(copy, piece.len), &record->reason);
+    mem_free(copy);
+    record->used += piece.len;
+    return record->outcome == WS_BOUNDARY || record->outcome == WS_MORE;
+}
+
+/* Pieces of so many bytes, the first of another size. At each cut the reader must know whether
+ * that is a boundary. */
+static void run(const struct input *input, size_t first, size_t step, struct record *record)
+{
+    struct ws_reader *reader = ws_reader_create(MAX_MESSAGE);
+    struct str rest = buf_str(&input->bytes);
+    size_t size = first;
+
+    memset(record, 0, sizeof(*record));
+    record->outcome = WS_BOUNDARY;
+    while (rest.len > 0) {
+        struct str piece = str_from(rest.at, size < rest.len ? size : rest.len);
+
+        if (!feed(reader, record, piece)) {
+            break;
+        }
+        assert_int_equal(record->outcome == WS_BOUNDARY, is_border(input, record->used));
+        rest = str_skip(rest, piece.len);
+        size = step;
+    }
+    ws_reader_destroy(reader);
+}
+
+/* The bytes whole, byte by byte and split at each offset say the same. */
+static void assert_input(struct input *input, const char *log, struct str replies,
+                         enum ws_outcome outcome, enum reason reason)
+{
+    size_t len = input->bytes.len;
+
+    for (size_t split = 0; split <= len; split++) {
+        struct record record;
+
+        /* offset 0 stands for byte by byte, the last one for whole */
+        run(input, split == 0 ? 1 : split, split == 0 ? 1 : len, &record);
+        if (record.outcome != outcome || record.reason != reason) {
+            fail_msg("split at %zu of %zu: outcome %d, reason %d", split, len,
+                     (int)record.outcome, (int)record.reason);
+        }
+        assert_str(buf_str(&record.log), log);
+        if (!str_equal(buf_str(&record.replies), replies)) {
+            fail_msg("split at %zu: other replies (%zu bytes)", split, record.replies.len);
+        }
+        finish(&record);
+    }
+    buf_finish(&input->bytes);
+}
+
+static void assert_good(struct input *input, const char *log)
+{
+    assert_input(input, log, str_from(NULL, 0), WS_BOUNDARY, REASON_COUNT);
+}
+
+static void assert_bad(struct input *input, const char *log, enum reason reason)
+{
+    assert_input(input, log, str_from(NULL, 0), WS_FAILED, reason);
+}
+
+/* ---- messages ---- */
+
+static void messages_come_as_they_were_sent(void **state)
+{
+    struct input input = {0};
+
+    (void)state;
+    add_frame(&input, FIN | TEXT, STR("hello"));
+    add_frame(&input, FIN | TEXT, STR(""));
+    add_frame(&input, FIN | BINARY, STR("\x01\xff"));
+    add_frame(&input, FIN | BINARY, STR(""));
+    add_frame(&input, FIN | TEXT, STR("\xc3\xa9"));
+    assert_good(&input, "T(hello)T()B(\x01\xff)B()T(\xc3\xa9)");
+}
+
+static void every_form_of_length_is_understood(void **state)
+{
+    static const size_t lengths[] = {1, 124, 125, 126, 127, 255, 256, MAX_MESSAGE};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        struct input input = {0};
+        struct buf log = {0};
+        char *payload = mem_alloc(lengths[i]);
+
+        memset(payload, 'x', lengths[i]);
+        add_frame(&input, FIN | TEXT, str_from(payload, lengths[i]));
+        add_frame(&input, FIN | TEXT, STR("y"));
+        buf_addf(&log, "T(%.*s)T(y)", (int)lengths[i], payload);
+        assert_good(&input, buf_text(&log));
+        buf_finish(&log);
+        mem_free(payload);
+    }
+}
+
+static void long_messages_come_whole(void **state)
+{
+    enum {
+        LEN = 100000
+    };
+    struct ws_reader *reader = ws_reader_create(LEN);
+    char *payload = mem_alloc(LEN);
+
+    (void)state;
+    for (size_t i = 0; i < LEN; i++) {
+        payload[i] = (char)('a' + i % 26);
+    }
+    for (size_t step = 1; step <= 2 * LEN; step *= 7) {
+        struct input input = {0};
+        struct record record = {0};
+
+        add_frame(&input, FIN | TEXT, str_from(payload, LEN));
+        for (struct str rest = buf_str(&input.bytes); rest.len > 0;
+             rest = str_skip(rest, step)) {
+            assert_true(
+                feed(reader, &record, str_from(rest.at, step < rest.len ? step : rest.len)));
+        }
+        assert_int_equal(record.outcome, WS_BOUNDARY); /* and the reader is used again */
+        assert_int_equal(record.log.len, LEN + 3);
+        assert_memory_equal(record.log.at + 2, payload, LEN);
+        finish(&record);
+        buf_finish(&input.bytes);
+    }
+    ws_reader_destroy(reader);
+    mem_free(payload);
+}
+
+static void fragments_are_put_together(void **state)
+{
+    struct input input = {0};
+
+    (void)state;
+    add_frame(&input, TEXT, STR("hel"));
+    add_frame(&input, CONT, STR(""));
+    add_frame(&input, CONT, STR("lo "));
+    add_frame(&input, FIN | CONT, STR("world"));
+    add_frame(&input, BINARY, STR(""));
+    add_frame(&input, FIN | CONT, STR(""));
+    add_frame(&input, FIN | TEXT, STR("next"));
+    assert_good(&input, "T(hello world)B()T(next)");
+}
+
+static void control_frames_may_stand_between_fragments(void **state)
+{
+    struct input input = {0};
+
+    (void)state;
+    add_frame(&input, TEXT, STR("hel"));
+    add_frame(&input, FIN | PING, STR("p"));
+    add_frame(&input, CONT, STR("lo"));
+    add_frame(&input, FIN | PONG, STR("unasked"));
+    add_frame(&input, FIN | PING, STR(""));
+    add_frame(&input, FIN | CONT, STR("!"));
+    assert_input(&input, "IOIT(hello!)", STR("\x8a\x01p\x8a\x00"), WS_BOUNDARY, REASON_COUNT);
+}
+
+static void pings_are_answered_with_what_they_carried(void **state)
+{
+    struct input input = {0};
+    struct buf replies = {0};
+    char longest[125];
+
+    (void)state;
+    memset(longest, 'p', sizeof(longest));
+    add_frame(&input, FIN | PING, STR("abc"));
+    add_frame(&input, FIN | PING, str_from(longest, sizeof(longest)));
+    add_frame(&input, FIN | TEXT, STR("x"));
+    add_frame(&input, FIN | PING, STR("\xff\x00"));
+    buf_add(&replies, STR("\x8a\x03"
+                          "abc\x8a\x7d"));
+    buf_add(&replies, str_from(longest, sizeof(longest)));
+    buf_add(&replies, STR("\x8a\x02\xff\x00"));
+    assert_input(&input, "IIT(x)I", buf_str(&replies), WS_BOUNDARY, REASON_COUNT);
+    buf_finish(&replies);
+}
+
+/* ---- limits ---- */
+
+static void the_largest_message_may_come_in_any_fragments(void **state)
+{
+    static char payload[MAX_MESSAGE + 1];
+    struct buf log = {0};
+    struct input input = {0};
+
+    (void)state;
+    memset(payload, 'x', sizeof(payload));
+    add_frame(&input, TEXT, str_from(payload, MAX_MESSAGE - 1));
+    add_frame(&input, CONT, str_from(payload, 1));
+    add_frame(&input, FIN | CONT, STR(""));
+    add_frame(&input, FIN | TEXT, str_from(payload, MAX_MESSAGE)); /* the count begins anew */
+    buf_addf(&log, "T(%.*s)T(%.*s)", MAX_MESSAGE, payload, MAX_MESSAGE, payload);
+    assert_good(&input, buf_text(&log));
+    buf_finish(&log);
+}
+
+static void one_byte_more_is_too_big(void **state)
+{
+    static char payload[MAX_MESSAGE + 1];
+    struct input whole = {0}, fragments = {0}, binary = {0};
+
+    (void)state;
+    memset(payload, 'x', sizeof(payload));
+    add_frame(&whole, FIN | TEXT, STR("good"));
+    add_frame(&whole, FIN | TEXT, str_from(payload, MAX_MESSAGE + 1));
+    assert_bad(&whole, "T(good)", REASON_TOO_BIG);
+    add_frame(&fragments, TEXT, str_from(payload, MAX_MESSAGE));
+    add_frame(&fragments, FIN | PONG, STR(""));
+    add_frame(&fragments, FIN | CONT, str_from(payload, 1));
+    assert_bad(&fragments, "O", REASON_TOO_BIG);
+    add_frame(&binary, FIN | BINARY, str_from(payload, MAX_MESSAGE + 1));
+    assert_bad(&binary, "", REASON_TOO_BIG);
+}
+
+static void a_length_beyond_the_limit_fails_as_soon_as_it_is_announced(void **state)
+{
+    static const uint64_t lengths[] = {MAX_MESSAGE + 1,   UINT16_MAX,        UINT16_MAX + 1,
+                                       (uint64_t)1 << 31, (uint64_t)1 << 32, INT64_MAX};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        struct input alone = {0}, first = {0}, later = {0};
+
+        add_head(&alone, FIN | TEXT, lengths[i]); /* no byte of it came */
+        assert_bad(&alone, "", REASON_TOO_BIG);
+        add_head(&first, BINARY, lengths[i]);
+        buf_add(&first.bytes, STR("xyz"));
+        assert_bad(&first, "", REASON_TOO_BIG);
+        add_frame(&later, TEXT, STR("x"));
+        add_head(&later, FIN | CONT, lengths[i]);
+        assert_bad(&later, "", REASON_TOO_BIG);
+    }
+}
+
+static void a_length_of_more_than_63_bits_is_refused(void **state)
+{
+    struct input input = {0};
+
+    (void)state;
+    buf_add(&input.bytes, STR("\x81\xff\x80\x00\x00\x00\x00\x00\x00\x00"));
+    buf_add(&input.bytes,
+            STR("\x12\x34\x56\x78")); /* named twice over: either answer is right */
+    for (size_t split = 1; split <= input.bytes.len; split++) {
+        struct record record;
+
+        run(&input, split, input.bytes.len, &record);
+        assert_int_equal(record.outcome, WS_FAILED);
+        assert_true(record.reason == REASON_PROTOCOL || record.reason == REASON_TOO_BIG);
+        finish(&record);
+    }
+    buf_finish(&input.bytes);
+}
+
+/* ---- text ---- */
+
+static void text_must_be_utf8(void **state)
+{
+    static const char *const bad[] = {"\x80",
+                                      "\xff",
+                                      "\xc3(",
+                                      "\xc0\xaf",
+                                      "\xe2\x82(",
+                                      "\xed\xa0\x80",
+                                      "\xf4\x90\x80\x80",
+                                      "\xf8\x88\x80\x80\x80",
+                                      "\xe0\x80\x80"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct input whole = {0}, middle = {0}, binary = {0};
+        struct buf log = {0};
+
+        add_frame(&whole, FIN | TEXT, str_of(bad[i]));
+        assert_bad(&whole, "", REASON_BAD_TEXT);
+        add_frame(&middle, TEXT, STR("good"));
+        add_frame(&middle, FIN | CONT, str_of(bad[i]));
+        assert_bad(&middle, "", REASON_BAD_TEXT);
+        add_frame(&binary, FIN | BINARY, str_of(bad[i])); /* nobody's business */
+        buf_addf(&log, "B(%s)", bad[i]);
+        assert_good(&binary, buf_text(&log));
+        buf_finish(&log);
+    }
+}
+
+static void a_character_may_be_cut_by_a_fragment_but_not_by_the_end(void **state)
+{
+    struct input good = {0}, cut = {0}, unfinished = {0};
+
+    (void)state;
+    add_frame(&good, TEXT, STR("\xf0\x9f"));
+    add_frame(&good, CONT, STR("\x8e"));
+    add_frame(&good, FIN | PING, STR(""));
+    add_frame(&good, FIN | CONT, STR("\xb5"));
+    assert_input(&good, "IT(\xf0\x9f\x8e\xb5)", STR("\x8a\x00"), WS_BOUNDARY, REASON_COUNT);
+    add_frame(&cut, FIN | TEXT, STR("\xf0\x9f\x8e"));
+    assert_bad(&cut, "", REASON_BAD_TEXT);
+    add_frame(&unfinished, TEXT, STR("\xf0\x9f\x8e"));
+    add_frame(&unfinished, FIN | CONT, STR(""));
+    assert_bad(&unfinished, "", REASON_BAD_TEXT);
+}
+
+static void a_bad_byte_fails_in_mid_message(void **state)
+{
+    struct input input = {0};
+    struct record record;
+
+    (void)state;
+    add_frame(&input, TEXT, STR("ab\xff"));
+    run(&input, input.bytes.len, 1, &record); /* the frame is there, the message is not */
+    assert_int_equal(record.outcome, WS_FAILED);
+    assert_int_equal(record.reason, REASON_BAD_TEXT);
+    finish(&record);
+    buf_finish(&input.bytes);
+    input = (struct input){0};
+    add_head(&input, FIN | TEXT, 500);
+    buf_add(&input.bytes, STR("\xed")); /* unmasked: 0xff */
+    run(&input, input.bytes.len, 1, &record);
+    assert_int_equal(record.outcome, WS_FAILED);
+    assert_int_equal(record.reason, REASON_BAD_TEXT);
+    finish(&record);
+    buf_finish(&input.bytes);
+}
+
+/* ---- what is no frame ---- */
+
+static void reserved_bits_are_refused(void **state)
+{
+    static const unsigned bits[] = {RSV1, RSV2, RSV3, RSV1 | RSV2 | RSV3};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+        struct input text = {0}, ping = {0}, later = {0};
+
+        add_frame(&text, FIN | bits[i] | TEXT, STR("x"));
+        assert_bad(&text, "", REASON_PROTOCOL);
+        add_frame(&ping, FIN | bits[i] | PING, STR("x"));
+        assert_bad(&ping, "", REASON_PROTOCOL);
+        add_frame(&later, TEXT, STR("x"));
+        add_frame(&later, FIN | bits[i] | CONT, STR("y"));
+        assert_bad(&later, "", REASON_PROTOCOL);
+    }
+}
+
+static void unknown_opcodes_are_refused(void **state)
+{
+    (void)state;
+    for (unsigned opcode = 0; opcode < 16; opcode++) {
+        struct input empty = {0}, full = {0};
+
+        if (opcode <= BINARY || (opcode >= CLOSE && opcode <= PONG)) {
+            continue;
+        }
+        add_frame(&empty, FIN | opcode, STR(""));
+        assert_bad(&empty, "", REASON_PROTOCOL);
+        add_frame(&full, FIN | opcode, STR("xyz"));
+        assert_bad(&full, "", REASON_PROTOCOL);
+    }
+}
+
+static void unmasked_frames_are_refused(void **state)
+{
+    static const struct str frames[] = {
+        {"\x81\x05hello", 7},
+        {"\x81\x00", 2},
+        {"\x89\x00", 2},
+        {"\x88\x02\x03\xe8", 4},
+        {"\x82\x7e\x01\x00", 4},                          /* the header alone tells */
+        {"\x82\x7f\x00\x00\x00\x00\x80\x00\x00\x00", 10}, /* whatever its length */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
+        struct input input = {0};
+
+        add_frame(&input, FIN | TEXT, STR("x"));
+        buf_add(&input.bytes, frames[i]);
+        assert_bad(&input, "T(x)", REASON_PROTOCOL);
+    }
+}
+
+static void lengths_come_in_their_shortest_form(void **state)
+{
+    static const struct str frames[] = {
+        {"\x81\xfe\x00\x7d\x00\x00\x00\x00x", 9},
+        {"\x81\xfe\x00\x00\x00\x00\x00\x00", 8},
+        {"\x81\xff\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00x", 15},
+        {"\x81\xff\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00x", 15},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
+        struct input input = {0};
+
+        buf_add(&input.bytes, frames[i]);
+        assert_bad(&input, "", REASON_PROTOCOL);
+    }
+}
+
+static void fragments_come_in_order(void **state)
+{
+    struct input stray = {0}, nested = {0}, open = {0};
+
+    (void)state;
+    add_frame(&stray, FIN | CONT, STR("x"));
+    assert_bad(&stray, "", REASON_PROTOCOL);
+    add_frame(&nested, TEXT, STR("x"));
+    add_frame(&nested, FIN | TEXT, STR("y"));
+    assert_bad(&nested, "", REASON_PROTOCOL);
+    add_frame(&open, FIN | TEXT, STR("x"));
+    add_frame(&open, FIN | CONT, STR("y"));
+    assert_bad(&open, "T(x)", REASON_PROTOCOL);
+}
+
+static void control_frames_are_short_and_whole(void **state)
+{
+    static const unsigned opcodes[] = {CLOSE, PING, PONG};
+    char payload[126];
+
+    (void)state;
+    memset(payload, 'p', sizeof(payload));
+    for (size_t i = 0; i < 3; i++) {
+        struct input fragment = {0}, large = {0}, huge = {0};
+
+        add_frame(&fragment, opcodes[i], STR(""));
+        fragment.border_count = 0;
+        assert_bad(&fragment, "", REASON_PROTOCOL);
+        add_frame(&large, FIN | opcodes[i], str_from(payload, sizeof(payload)));
+        assert_bad(&large, "", REASON_PROTOCOL);
+        add_head(&huge, FIN | opcodes[i], (uint64_t)1 << 31);
+        assert_bad(&huge, "", REASON_PROTOCOL);
+    }
+}
+
+/* ---- closing ---- */
+
+static void assert_close(struct str payload, enum ws_outcome outcome, enum reason reason,
+                         struct str reply)
+{
+    struct input input = {0};
+
+    add_frame(&input, FIN | TEXT, STR("x"));
+    add_frame(&input, FIN | CLOSE, payload);
+    input.border_count = 1;
+    buf_add(&input.bytes, STR("whatever follows"));
+    for (size_t split = 0; split <= input.bytes.len; split++) {
+        struct record record;
+
+        run(&input, split == 0 ? 1 : split, split == 0 ? 1 : input.bytes.len, &record);
+        assert_int_equal(record.outcome, outcome);
+        assert_int_equal(record.reason, reason);
+        assert_str(buf_str(&record.log), "T(x)");
+        assert_true(str_equal(buf_str(&record.replies), reply));
+        finish(&record);
+    }
+    buf_finish(&input.bytes);
+}
+
+static void a_close_is_echoed(void **state)
+{
+    (void)state;
+    assert_close(STR(""), WS_CLOSED, REASON_COUNT, STR("\x88\x00"));
+    assert_close(STR("\x03\xe8"), WS_CLOSED, REASON_COUNT, STR("\x88\x02\x03\xe8"));
+    assert_close(STR("\x03\xe9"
+                     "bye"),
+                 WS_CLOSED, REASON_COUNT,
+                 STR("\x88\x05\x03\xe9"
+                     "bye"));
+    assert_close(STR("\x0f\xa0\xc3\xa9"), WS_CLOSED, REASON_COUNT,
+                 STR("\x88\x04\x0f\xa0\xc3\xa9")); /* 4000 */
+}
+
+static void a_close_may_come_between_fragments(void **state)
+{
+    struct input input = {0};
+
+    (void)state;
+    add_frame(&input, TEXT, STR("never fini"));
+    add_frame(&input, FIN | CLOSE, STR("\x03\xe8"));
+    assert_input(&input, "", STR("\x88\x02\x03\xe8"), WS_CLOSED, REASON_COUNT);
+}
+
+static void codes_that_may_not_be_sent_are_refused(void **state)
+{
+    static const unsigned bad[] = {0,    1,    999,  1004, 1005, 1006, 1015,
+                                   1016, 1100, 2000, 2999, 5000, 65535};
+    static const unsigned good[] = {1000, 1001, 1002, 1003, 1007, 1008, 1009,
+                                    1010, 1011, 3000, 3999, 4000, 4999};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char payload[2] = {(char)(bad[i] >> 8), (char)bad[i]};
+
+        assert_close(str_from(payload, 2), WS_FAILED, REASON_PROTOCOL, STR(""));
+    }
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        char payload[2] = {(char)(good[i] >> 8), (char)good[i]};
+        char reply[4] = {(char)0x88, 2, payload[0], payload[1]};
+
+        assert_close(str_from(payload, 2), WS_CLOSED, REASON_COUNT, str_from(reply, 4));
+    }
+}
+
+static void half_a_code_is_refused(void **state)
+{
+    (void)state;
+    assert_close(STR("\x03"), WS_FAILED, REASON_PROTOCOL, STR(""));
+}
+
+static void the_text_of_a_close_must_be_utf8(void **state)
+{
+    (void)state;
+    assert_close(STR("\x03\xe8\xff"), WS_FAILED, REASON_BAD_TEXT, STR(""));
+    assert_close(STR("\x03\xe8"
+                     "abc\xc3"),
+                 WS_FAILED, REASON_BAD_TEXT, STR(""));
+}
+
+/* ---- life ---- */
+
+static void a_reader_at_a_boundary_serves_another_connection(void **state)
+{
+    struct ws_reader *reader = ws_reader_create(MAX_MESSAGE);
+
+    (void)state;
+    for (int connection = 0; connection < 100; connection++) {
+        struct input input = {0};
+        struct record record = {0};
+
+        add_frame(&input, TEXT, STR("a"));
+        add_frame(&input, FIN | PING, STR("?"));
+        add_frame(&input, FIN | CONT, STR("b"));
+        if (connection % 2 == 0) {
+            add_frame(&input, FIN | BINARY, STR("c"));
+        }
+        assert_true(feed(reader, &record, buf_str(&input.bytes)));
+        assert_int_equal(record.outcome, WS_BOUNDARY);
+        assert_str(buf_str(&record.log), connection % 2 == 0 ? "IT(ab)B(c)" : "IT(ab)");
+        finish(&record);
+        buf_finish(&input.bytes);
+    }
+    ws_reader_destroy(reader);
+}
+
+static void the_pool_links_readers_through_one_field(void **state)
+{
+    struct ws_reader *first = ws_reader_create(1), *second = ws_reader_create(1);
+
+    (void)state;
+    assert_null(*ws_reader_next(first));
+    *ws_reader_next(first) = second;
+    assert_ptr_equal(*ws_reader_next(first), second);
+    ws_reader_destroy(first);
+    ws_reader_destroy(second);
+    ws_reader_destroy(NULL);
+}
+
+static void a_stopped_reader_says_nothing_more(void **state)
+{
+    struct ws_reader *reader = ws_reader_create(MAX_MESSAGE);
+    struct input input = {0};
+    struct record record = {.stop = reader};
+
+    (void)state;
+    add_frame(&input, FIN | TEXT, STR("first"));
+    add_frame(&input, FIN | TEXT, STR("second"));
+    add_frame(&input, FIN | PING, STR(""));
+    assert_false(feed(reader, &record, buf_str(&input.bytes)));
+    assert_int_equal(record.outcome, WS_FAILED);
+    assert_str(buf_str(&record.log), "T(first)");
+    assert_int_equal(record.replies.len, 0);
+    finish(&record);
+    buf_finish(&input.bytes);
+    ws_reader_destroy(reader);
+}
+
+static void nothing_fed_is_nothing_said(void **state)
+{
+    struct ws_reader *reader = ws_reader_create(MAX_MESSAGE);
+    struct record record = {0};
+
+    (void)state;
+    assert_true(feed(reader, &record, str_from("", 0)));
+    assert_int_equal(record.outcome, WS_BOUNDARY);
+    assert_true(feed(reader, &record, STR("\x81")));
+    assert_int_equal(record.outcome, WS_MORE);
+    assert_true(feed(reader, &record, str_from("", 0)));
+    assert_int_equal(record.outcome, WS_MORE);
+    assert_int_equal(record.log.len, 0);
+    finish(&record);
+    ws_reader_destroy(reader);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(messages_come_as_they_were_sent),
+        cmocka_unit_test(every_form_of_length_is_understood),
+        cmocka_unit_test(long_messages_come_whole),
+        cmocka_unit_test(fragments_are_put_together),
+        cmocka_unit_test(control_frames_may_stand_between_fragments),
+        cmocka_unit_test(pings_are_answered_with_what_they_carried),
+        cmocka_unit_test(the_largest_message_may_come_in_any_fragments),
+        cmocka_unit_test(one_byte_more_is_too_big),
+        cmocka_unit_test(a_length_beyond_the_limit_fails_as_soon_as_it_is_announced),
+        cmocka_unit_test(a_length_of_more_than_63_bits_is_refused),
+        cmocka_unit_test(text_must_be_utf8),
+        cmocka_unit_test(a_character_may_be_cut_by_a_fragment_but_not_by_the_end),
+        cmocka_unit_test(a_bad_byte_fails_in_mid_message),
+        cmocka_unit_test(reserved_bits_are_refused),
+        cmocka_unit_test(unknown_opcodes_are_refused),
+        cmocka_unit_test(unmasked_frames_are_refused),
+        cmocka_unit_test(lengths_come_in_their_shortest_form),
+        cmocka_unit_test(fragments_come_in_order),
+        cmocka_unit_test(control_frames_are_short_and_whole),
+        cmocka_unit_test(a_close_is_echoed),
+        cmocka_unit_test(a_close_may_come_between_fragments),
+        cmocka_unit_test(codes_that_may_not_be_sent_are_refused),
+        cmocka_unit_test(half_a_code_is_refused),
+        cmocka_unit_test(the_text_of_a_close_must_be_utf8),
+        cmocka_unit_test(a_reader_at_a_boundary_serves_another_connection),
+        cmocka_unit_test(the_pool_links_readers_through_one_field),
+        cmocka_unit_test(a_stopped_reader_says_nothing_more),
+        cmocka_unit_test(nothing_fed_is_nothing_said),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
