@@ -13,12 +13,10 @@
 #include <sys/types.h>
 #include <wslay/wslay.h>
 
-#include "common/codec.h"
 #include "common/mem.h"
 
 enum {
     SPARE_ROOM = 16384, /* a message buffer larger than this is not kept */
-    CODE_BYTES = 2,     /* of a close frame, before its text */
     HEAD_MAX = 14,      /* bytes of a frame's header */
     MASK_BYTES = 4,
     MASKED = 0x80, /* bit of a header's second byte; the others are the length or ... */
@@ -121,16 +119,6 @@ static void on_frame_chunk(wslay_event_context_ptr wslay,
     }
 }
 
-static void take_close(struct ws_reader *reader, const struct wslay_event_on_msg_recv_arg *arg)
-{
-    struct str text = str_skip(str_from((const char *)arg->msg, arg->msg_length), CODE_BYTES);
-
-    reader->closed = true;
-    if (!codec_is_utf8(text)) {
-        fail(reader, REASON_BAD_TEXT);
-    }
-}
-
 static void on_message(wslay_event_context_ptr wslay,
                        const struct wslay_event_on_msg_recv_arg *arg, void *data)
 {
@@ -142,7 +130,7 @@ static void on_message(wslay_event_context_ptr wslay,
     }
     switch (arg->opcode) {
     case WSLAY_CONNECTION_CLOSE:
-        take_close(reader, arg);
+        reader->closed = true;
         break;
     case WSLAY_PING:
         reader->events->ping(reader->owner);
