@@ -153,7 +153,6 @@ static struct str number_text(char room[PLAYER_ARG_ROOM], uint64_t number)
 static uint64_t lease_ms(const struct player *player)
 {
     const struct config *config = player->session.services->config;
-
     return config->ping_interval_ms + config->ping_timeout_ms;
 }
 
@@ -162,6 +161,8 @@ static void read_state(struct player *player)
     struct key_name state, devices, channel;
     char since[PLAYER_ARG_ROOM], lease[PLAYER_ARG_ROOM], grace[PLAYER_ARG_ROOM];
     const struct config *config = player->session.services->config;
+    /* Whoever is still connected proves that somebody was there: his read lays no ghost. */
+    bool known = player->session.state == SESSION_OPEN;
 
     enter(player, READING);
     player->overtaken = false;
@@ -174,7 +175,7 @@ static void read_state(struct player *player)
                     keys_name(&channel, KEY_USER, tag_of(player))),
                STRS(session_id(&player->session), number_text(since, player->since_ms),
                     number_text(lease, lease_ms(player)),
-                    number_text(grace, config->orphan_grace_s * 1000)),
+                    number_text(grace, known ? 0 : config->orphan_grace_s * 1000)),
                &player->calls, on_read, player);
 }
 

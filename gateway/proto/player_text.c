@@ -147,6 +147,22 @@ static enum err read_position(struct player_command *command, const struct json_
     return ERR_OK;
 }
 
+/* Texts are pointed at while more is added, so there is one allocation: an identifier may need
+ * six bytes for each of its own. */
+static size_t room_for(const struct json_field *fields, size_t count)
+{
+    size_t room = 2 * PLAYER_ARG_ROOM;
+
+    for (size_t i = 0; i < count; i++) {
+        if (fields[i].kind == JSON_ID && fields[i].there) {
+            const char *text = cJSON_GetStringValue(fields[i].item);
+
+            room += PLAYER_ARG_ROOM + (text != NULL ? 6 * strlen(text) : 0);
+        }
+    }
+    return room;
+}
+
 static enum err read_fields(struct player_command *command, const struct verb *verb,
                             const cJSON *object, char why[JSON_WHY_MAX])
 {
@@ -161,8 +177,7 @@ static enum err read_fields(struct player_command *command, const struct verb *v
         command->echo = fields[0].item;
         return ERR_OK;
     }
-    /* One allocation for good: texts are pointed at while more is added. */
-    buf_reserve(&command->texts, 2 * (6 * PLAYER_ID_MAX + 2) + 2 * PLAYER_ARG_ROOM);
+    buf_reserve(&command->texts, room_for(fields, verb->field_count));
     err = read_time(command, &fields[0], why);
     if (err == ERR_OK && verb->verb == PLAYER_NEW_TRACK) {
         err = read_track(command, fields, why);

@@ -8,6 +8,8 @@
 local devices = unpack(KEYS)
 local id, since, lease = unpack(ARGV)
 
+local now_ms = math.floor(now_us / 1000)
+
 local forget_after = 30 * 86400 * 1000
 
 call('ZREM', devices, id .. ' ' .. since .. ' ' .. lease)

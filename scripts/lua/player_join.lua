@@ -1,5 +1,5 @@
 -- player_join: register a device of a user, or renew what is known of it, and read the state of the user's player.
--- uses: time player
+-- uses: time publish advance
 --
 -- Atomic because the number tells which publications the state contains. A track that nobody can be listening to any
 -- more is paused first, at the moment when the last device was alive ("the ghost"): nobody was there to tell, so
@@ -9,6 +9,8 @@
 
 local player, devices, channel = unpack(KEYS)
 local id, since, lease, grace = unpack(ARGV)
+
+local now_ms = math.floor(now_us / 1000)
 
 local forget_after = 30 * 86400 * 1000
 local leases_read = 1000
@@ -39,7 +41,7 @@ end
 
 -- When the last device was alive: an entry's score is the end of its lease, its last word the lease's length.
 local function last_alive(updated)
-    local alive = tonumber(updated)
+    local alive = updated
     local entries = call('ZREVRANGE', devices, 0, leases_read - 1, 'WITHSCORES')
     for i = 1, #entries, 2 do
         alive = math.max(alive, entries[i + 1] - entries[i]:match('%d+$'))
@@ -52,6 +54,7 @@ local function lay_ghost()
     if paused ~= '0' or grace == '0' or call('ZCOUNT', devices, '(' .. now_ms, '+inf') > 0 then
         return
     end
+    updated = math.floor(updated / 1000)
     local alive = last_alive(updated)
     if now_ms - alive <= tonumber(grace) then
         return
@@ -60,7 +63,7 @@ local function lay_ghost()
     local time = time_text(at + played)
     seq = next_seq(seq)
     call('HSET', player, 'paused', '1', 'pos', advance(pos, played), 'time', time, 'at', at + played,
-        'upd', now_ms, 'seq', seq)
+        'upd', now_us, 'seq', seq)
     publish(channel, 'p', '-', seq, '{"type_push_state":"on_pause","time_state_update":"' .. time .. '"}')
 end
 

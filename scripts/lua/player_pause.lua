@@ -1,5 +1,5 @@
 -- player_pause: stop the clock of a user's player and tell all gateways that serve the user.
--- uses: time player
+-- uses: time publish advance
 --
 -- Atomic because position, number and published message must agree.
 -- Returns the outcome.
@@ -15,6 +15,6 @@ if paused == '0' then
     pos = advance(pos, at - old_at)
 end
 seq = next_seq(seq)
-call('HSET', player, 'paused', '1', 'pos', pos, 'time', time, 'at', at, 'upd', now_ms, 'seq', seq)
+call('HSET', player, 'paused', '1', 'pos', pos, 'time', time, 'at', at, 'upd', now_us, 'seq', seq)
 publish(channel, 'p', origin, seq, message)
 return 'applied'

@@ -1,5 +1,5 @@
 -- player_resume: let the clock of a user's player run and tell all gateways that serve the user.
--- uses: time player
+-- uses: time publish advance
 --
 -- Atomic because position, number and published message must agree. A player that was running already is only
 -- brought forward to the new time.
@@ -16,6 +16,6 @@ if paused == '0' then
     pos = advance(pos, at - old_at)
 end
 seq = next_seq(seq)
-call('HSET', player, 'paused', '0', 'pos', pos, 'time', time, 'at', at, 'upd', now_ms, 'seq', seq)
+call('HSET', player, 'paused', '0', 'pos', pos, 'time', time, 'at', at, 'upd', now_us, 'seq', seq)
 publish(channel, 'r', origin, seq, message)
 return 'applied'

@@ -1,5 +1,5 @@
 -- player_seek: move a user's player to a position and tell all gateways that serve the user.
--- uses: time player
+-- uses: time publish
 --
 -- Atomic because position, number and published message must agree. Paused or playing stays.
 -- Returns the outcome.
@@ -12,6 +12,6 @@ if not seq then
     return 'no_state'
 end
 seq = next_seq(seq)
-call('HSET', player, 'pos', pos, 'time', time, 'at', at, 'upd', now_ms, 'seq', seq)
+call('HSET', player, 'pos', pos, 'time', time, 'at', at, 'upd', now_us, 'seq', seq)
 publish(channel, 's', origin, seq, message)
 return 'applied'

@@ -1,6 +1,7 @@
 -- time: Redis's clock, the one clock that all processes share. Part of the scripts that name it in their `uses` line.
+--
+-- As text of microseconds since 1970, since text is what it is mostly needed as; a number on demand (now_us / 1000).
 
 local call = redis.call
-local seconds, micros = unpack(call('TIME'))
-local now_ms = seconds * 1000 + math.floor(micros / 1000)
-local now_us = seconds .. string.format('%06d', micros)
+local clock = call('TIME')
+local now_us = clock[1] .. ('000000' .. clock[2]):sub(-6)
