@@ -4,17 +4,22 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-static bool is_address(struct str text)
+/* Reads an address; IPv4 becomes ::ffff:a.b.c.d, as a conn keeps it. */
+static bool read_address(struct str text, struct in6_addr *to)
 {
     char copy[INET6_ADDRSTRLEN];
-    struct in6_addr room;
 
     if (text.len == 0 || text.len >= sizeof(copy)) {
         return false;
     }
     memcpy(copy, text.at, text.len);
     copy[text.len] = '\0';
-    return inet_pton(AF_INET, copy, &room) == 1 || inet_pton(AF_INET6, copy, &room) == 1;
+    if (inet_pton(AF_INET6, copy, to) == 1) {
+        return true;
+    }
+    memset(to, 0, sizeof(*to));
+    to->s6_addr[10] = to->s6_addr[11] = 0xff;
+    return inet_pton(AF_INET, copy, &to->s6_addr[12]) == 1;
 }
 
 /* The last item of a comma separated list, taken off its end. */
@@ -43,10 +48,19 @@ struct str peer_of(const struct conn *conn, const struct request *request,
     while (list.len > 0 && config_trusts(config, peer)) {
         struct str item = take_last(&list);
 
-        if (!is_address(item)) {
+        if (!read_address(item, &(struct in6_addr){0})) {
             break;
         }
         peer = item;
     }
     return peer;
+}
+
+void peer_adopt(struct conn *conn, struct str peer)
+{
+    struct in6_addr address;
+
+    if (read_address(peer, &address)) {
+        conn->peer = address;
+    }
 }

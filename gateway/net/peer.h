@@ -9,5 +9,7 @@
 /* The address as text; borrowed from `room` or from the request. */
 struct str peer_of(const struct conn *conn, const struct request *request,
                    char room[INET6_ADDRSTRLEN]);
+/* For a connection that serves one client from now on: that address is its own in the log. */
+void peer_adopt(struct conn *conn, struct str peer);
 
 #endif

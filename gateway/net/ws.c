@@ -14,6 +14,7 @@
 #include "common/codec.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "gateway/net/peer.h"
 #include "gateway/net/ws_reader.h"
 
 enum {
@@ -517,6 +518,7 @@ void ws_open(struct http *http, const struct proto *proto)
     ws->expires_ms = expiry_of(net, &claims);
     ws->session = session_create(net->services, proto, &transport, ws,
                                  claims.user_len > 0 ? &claims : NULL);
+    peer_adopt(ws->conn, request->peer);
     conn_pause(ws->conn, true);
     conn_deadline(ws->conn, net->services->config->connect_timeout_ms);
     proto->open(ws->session, request);

@@ -1,6 +1,8 @@
 // scripts/cluster: gateways behind the load balancer, one of them or Redis killed, and the clients who hardly notice.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 
 import { request } from "../e2e/lib/http.mjs";
@@ -47,6 +49,10 @@ class Cluster {
 
     get status() {
         return JSON.parse(this.does("status", "--json"));
+    }
+
+    logOf(who) {
+        return readFileSync(join(this.#directory, `${who}.log`), "utf8");
     }
 
     get token() {
@@ -122,6 +128,15 @@ test("Redis is killed: 503 with Retry-After at the door; it is back with its dat
     await until(async () => (await request(`${status.url}/readyz`)).status === 200, "somebody is ready again");
     const again = await Player.open(doorOf(status), { token: cluster.token });
     assert.equal(JSON.parse(again.first).track_id, NEW_TRACK.track_id);
+});
+
+test("the client's address reaches the gateway, and what the client claims about it does not", async (t) => {
+    const cluster = Cluster.start(t, ["--replicas", "1"]);
+    const headers = { "X-Forwarded-For": "203.0.113.7" };
+    const player = await Player.open(doorOf(cluster.status), { token: cluster.token, headers, localAddress: "127.0.0.9" });
+    await player.close();
+    const log = await until(() => cluster.logOf(1).match(/connection closed.*peer=(\S+)/), "the line about the connection");
+    assert.match(log[1], /^127\.0\.0\.9/);
 });
 
 test("stop ends everybody; whoever was killed before is told from a stranger with the same id", async (t) => {
