@@ -13,6 +13,7 @@
 enum {
     PENDING_MAX = 100000, /* calls of the process under way */
     COMPLAIN_US = 1000000,
+    TRIES_MAX = 50,   /* somebody may flush the scripts again and again */
     SPARE_MAX = 1024, /* finished calls kept for reuse */
     SPARE_ROOM = 4096 /* ... unless they held more bytes than this */
 };
@@ -112,7 +113,7 @@ struct store_call *caller_take(struct caller *caller, enum script script)
         caller->spares--;
     }
     call->script = script;
-    call->again = false;
+    call->tries = 0;
     call->started_us = clock_local_us();
     return call;
 }
@@ -295,8 +296,8 @@ static void on_answer(void *context, const struct redisReply *reply)
     metrics_observe(&caller->metrics->redis_latency, clock_local_us() - call->started_us);
     if (reply->type != REDIS_REPLY_ERROR) {
         finish(call, ERR_OK, reply);
-    } else if (!call->again && is_error(reply, STR("NOSCRIPT"))) {
-        call->again = true;
+    } else if (call->tries < TRIES_MAX && is_error(reply, STR("NOSCRIPT"))) {
+        call->tries++;
         put(&caller->unknown, call);
     } else {
         on_error(caller, call, reply);

@@ -23,7 +23,7 @@ struct store_call {
     struct buf command; /* owned */
     uint64_t started_us;
     enum script script;
-    bool again; /* sent once more after NOSCRIPT; once is enough */
+    unsigned tries; /* how often Redis did not know the script */
 };
 
 /* Joins and leaves the client's list. */
