@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { patient, sleep, SLOW } from "./lib/patience.mjs";
+import { Proxy } from "./lib/proxy.mjs";
 import { changePosition, newTrack, offPause, onPause, state } from "./lib/scenario.mjs";
 import { suiteSite } from "./lib/site.mjs";
 
@@ -142,6 +143,22 @@ describe("the ghost", { concurrency: 16 }, () => {
         const found = await site.stateOf(user);
         assert.equal(found.on_pause, true);
         between(played(found, 0, newTrack(0).time_state_update), -1, left - started.from + SLACK);
+    });
+
+    test("a device whose network is gone counts until its last bytes, not until that is noticed", async (t) => {
+        const user = site.user();
+        const proxy = await Proxy.open(site.gateways[0].port);
+        t.after(() => proxy.close());
+        const player = await site.player(user, proxy);
+        const started = await timed(() => site.apply(user, player, newTrack(0)));
+        await sleep(2 * PING_INTERVAL);
+        const lost = await timed(() => proxy.hang());
+        await sleep(LEASE + PING_INTERVAL);
+        await waitUntilGone();
+        const found = await site.stateOf(user);
+        assert.equal(found.on_pause, true);
+        const most = lost.to - started.from + patient(100);
+        between(played(found, 0, newTrack(0).time_state_update), most - 2 * PING_INTERVAL - SLACK, most);
     });
 
     test("when the process that served the last device is killed, the track stops at its last sign of life", async () => {

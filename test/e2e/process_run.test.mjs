@@ -90,6 +90,24 @@ describe("a running process", () => {
         assert.equal(gateway.log, "");
     });
 
+    test("X-Forwarded-For is believed from --trusted-proxies, and from nobody else", async () => {
+        for (const [trusted, forwarded, seen] of [
+            [null, "203.0.113.9", "127.0.0.1"],
+            ["10.0.0.0/8", "203.0.113.9", "127.0.0.1"],
+            ["127.0.0.0/8", "203.0.113.9", "203.0.113.9"],
+            ["127.0.0.1", "198.51.100.1, 203.0.113.9", "203.0.113.9"],
+            ["127.0.0.1,203.0.113.0/24", "198.51.100.1, 203.0.113.9", "198.51.100.1"],
+            ["127.0.0.1,::1", "2001:db8::5", "2001:db8::5"],
+            ["127.0.0.1", "not an address", "127.0.0.1"],
+        ]) {
+            const gateway = await site.addGateway({ "trusted-proxies": trusted });
+            const token = tokenOf(site.user());
+            const player = await Player.open(gateway, { token, headers: { "X-Forwarded-For": forwarded } });
+            await player.close();
+            await until(() => gateway.log.includes(`peer=${seen} `), () => `peer ${seen} for ${forwarded}:\n${gateway.log}`);
+        }
+    });
+
     test("no secret and no token is ever logged, at any level", async (t) => {
         const secret = "log-secret-marker-0123456789abcdef0123456789abcdef";
         const password = "redis-password-marker";

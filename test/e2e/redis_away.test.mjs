@@ -260,6 +260,7 @@ describe("when one process alone loses Redis", { concurrency: 6 }, () => {
         const { site, proxy } = await proxied(t);
         const { user, all } = await devices(site);
         const other = await site.player(user, 1);
+        const extended = await site.player(user, 0, { query: { extended: "1" } });
         proxy.cut();
         await until(() => isAway(site.gateways[0]), "/readyz says 503");
         assert.equal((await site.gateways[1].get("/readyz")).status, 200);
@@ -274,8 +275,11 @@ describe("when one process alone loses Redis", { concurrency: 6 }, () => {
         for (const player of [all[0], all[2]]) {
             sameState(await player.nextJson(PROMISED), state(28, 8, { track: 5, paused: true }));
         }
+        const { seq, server_time, devices: count, ...six } = await extended.nextJson(PROMISED);
+        assert.ok(seq > JSON.parse(extended.first).seq && server_time > 0 && count >= 1, JSON.stringify({ seq, count }));
+        sameState(six, state(28, 8, { track: 5, paused: true }));
         assert.ok(Date.now() - start < PROMISED);
-        await inStep([all[1], all[0], all[2], other], offPause(40));
+        await inStep([all[1], all[0], all[2], other, extended], offPause(40));
         await inStep([all[0], all[1], all[2], other], onPause(50));
     });
 

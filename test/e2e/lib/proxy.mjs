@@ -1,9 +1,10 @@
-// Proxy: a TCP connection to Redis that can be cut or made to hang for one gateway alone.
+// Proxy: a TCP way to Redis, or to a gateway, that can be cut or made to hang for those who use it.
 
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 
 export class Proxy {
+    host = "127.0.0.1";
     port = 0;
     #server;
     #pairs = new Set();
