@@ -112,7 +112,7 @@ static void every_byte_is_harmless_alone(void **state)
 
 static void the_longest_name_fits_behind_the_longest_prefix(void **state)
 {
-    char *prefix = mem_copy("", KEYS_PREFIX_MAX);
+    char *prefix = mem_zero(KEYS_PREFIX_MAX + 1);
     char *user = mem_alloc(KEYS_TAG_MAX / 3);
     struct buf tag = {0};
     struct key_name *name = mem_alloc(sizeof(*name)); /* exact, for the sanitizer */
