@@ -465,7 +465,7 @@ static void trimming_keeps_what_is_on_its_way(void **state)
     client_close(&client);
 }
 
-static void spare_queues_are_kept_within_bounds(void **state)
+static void spare_queues_are_used_again(void **state)
 {
     enum {
         CLIENTS = 50
@@ -771,6 +771,7 @@ static void there_is_one_deadline_and_the_last_one_counts(void **state)
     assert_heard(""); /* until it is set again */
     conn_deadline(conn, 10);
     conn_cut(conn, REASON_LEFT);
+    assert_int_equal(stage.net->wheel.count, 0);
     stage_pass(100);
     assert_heard("c");
     client_close(&client);
@@ -875,7 +876,7 @@ int main(void)
         TEST(a_full_queue_takes_no_more_and_says_when_it_is_empty),
         TEST(a_message_larger_than_the_queue_goes_alone),
         TEST(trimming_keeps_what_is_on_its_way),
-        TEST(spare_queues_are_kept_within_bounds),
+        TEST(spare_queues_are_used_again),
         TEST(the_peers_end_is_told_once),
         TEST(the_last_words_arrive_before_the_end),
         TEST(a_peer_that_never_closes_is_cut_after_two_seconds),
