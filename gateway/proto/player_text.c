@@ -35,7 +35,7 @@ enum {
     FIELDS_MAX = 4
 };
 
-#define FIELDS(table) table, sizeof(table) / sizeof(table[0])
+#define FIELDS(table) (table), sizeof(table) / sizeof((table)[0])
 
 static const struct verb {
     struct str name;
