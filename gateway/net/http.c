@@ -169,12 +169,19 @@ static void read_head(struct http *http)
     request->peer = peer_of(http->conn, request, http->peer);
 }
 
-static bool host_is_clear(const struct http *http)
+/* One Host, and no name that others may read differently: llhttp lets blanks stand before the
+ * colon. */
+static bool fields_are_clear(const struct http *http)
 {
     size_t hosts = 0;
 
     for (size_t i = 0; i < http->request.header_count; i++) {
-        hosts += str_equal_nocase(http->request.headers[i].name, STR("Host"));
+        struct str name = http->request.headers[i].name;
+
+        if (name.len == 0 || memchr(name.at, ' ', name.len) != NULL) {
+            return false;
+        }
+        hosts += str_equal_nocase(name, STR("Host"));
     }
     return hosts == 1 || (hosts == 0 && http->request.http_1_0);
 }
@@ -187,7 +194,7 @@ static int on_head(llhttp_t *parser)
 
     http->past_head = true;
     read_head(http);
-    if (parser->http_major != 1 || !host_is_clear(http) ||
+    if (parser->http_major != 1 || !fields_are_clear(http) ||
         !str_starts(http->request.path, STR("/"))) {
         return stop(http, ERR_BAD_REQUEST);
     }
