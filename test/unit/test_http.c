@@ -1,0 +1,784 @@
+/* HTTP: the same answers however the bytes are cut, limits to the byte, time, and what hostile
+ * peers try. */
+#include "test/unit/unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/mem.h"
+#include "gateway/net/listen.h"
+#include "test/unit/net_stage.h"
+
+#define GET_HEALTH "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+#define OK_HEAD                                                                                \
+    "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n"                           \
+    "X-Content-Type-Options: nosniff\r\nContent-Length: 3\r\nCache-Control: no-store\r\n"
+#define OK       OK_HEAD "\r\nok\n"
+#define OK_CLOSE OK_HEAD "Connection: close\r\n\r\nok\n"
+
+/* A literal with its length, also where only constants may stand. */
+#define STR_OF(literal)                                                                        \
+    {                                                                                          \
+        (literal), sizeof(literal) - 1                                                         \
+    }
+
+enum {
+    HEAD_MAX = 8192
+};
+
+/* A protocol that can be reached and is never opened: Redis is away. */
+static void never_open(struct session *session, const struct request *request)
+{
+    (void)session;
+    (void)request;
+    fail_msg("opened");
+}
+
+static const struct proto fake_proto = {.name = "fake",
+                                        .path = {"/fake", 5},
+                                        .anonymous = true,
+                                        .size = sizeof(struct session),
+                                        .open = never_open};
+static const struct proto *const protos[] = {&fake_proto, NULL};
+
+static struct listener *door;
+
+static void find_port(uv_handle_t *handle, void *context)
+{
+    struct sockaddr_in address;
+    int len = sizeof(address);
+
+    (void)context;
+    if (handle->type == UV_TCP &&
+        uv_tcp_getsockname((uv_tcp_t *)handle, (struct sockaddr *)&address, &len) == 0) {
+        stage.port = ntohs(address.sin_port);
+    }
+}
+
+static int setup(void **state)
+{
+    static const struct url nowhere = {0};
+    const struct config_address address = {.host = "127.0.0.1"};
+    const char *why = NULL;
+
+    (void)state;
+    stage_setup(protos);
+    stage.services.store = store_create(&stage.loop, &nowhere, &stage.metrics, NULL, NULL);
+    stage.config.jwt_secret = "secret";
+    stage.services.auth = auth_create(&stage.config, (char[128]){0}, 128);
+    door = listen_open(stage.net, &address, false, "listening", &why);
+    assert_non_null(door);
+    uv_walk(&stage.loop, find_port, NULL);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    listen_close(door);
+    store_destroy(stage.services.store);
+    auth_destroy(stage.services.auth);
+    return stage_teardown();
+}
+
+/* ---- talking ---- */
+
+/* What came, without the Date lines (of which there must be one per answer). */
+static struct str without_dates(struct client *client)
+{
+    struct buf clean = {0};
+    struct str rest = buf_str(&client->got), line;
+    size_t answers = 0, dates = 0;
+
+    while (rest.len > 0) {
+        bool whole = str_cut(rest, '\n', &line, &rest);
+
+        answers += str_starts(line, STR("HTTP/1.1 ")) && !str_starts(line, STR("HTTP/1.1 100"));
+        if (str_starts(line, STR("Date: "))) {
+            dates++;
+            continue;
+        }
+        buf_add(&clean, line);
+        if (whole) {
+            buf_add_char(&clean, '\n');
+        }
+    }
+    assert_int_equal(answers, dates);
+    buf_finish(&client->got);
+    client->got = clean;
+    return buf_str(&client->got);
+}
+
+enum {
+    DATE_LEN = 37 /* "Date: Sat, 21 Nov 2026 15:00:55 GMT\r\n" */
+};
+
+static size_t answers_in(const char *expected)
+{
+    size_t count = 0;
+
+    for (const char *at = strstr(expected, "HTTP/1.1 "); at != NULL;
+         at = strstr(at + 1, "HTTP/1.1 ")) {
+        count += strncmp(at, "HTTP/1.1 100", 12) != 0;
+    }
+    return count;
+}
+
+/* Waits for exactly these answers. */
+static void assert_answers(struct client *client, const char *expected)
+{
+    struct str got;
+
+    client_wait(client, strlen(expected) + DATE_LEN * answers_in(expected));
+    got = without_dates(client);
+    if (!str_equal(got, str_of(expected))) {
+        fail_msg("got:\n%.*s\ninstead of:\n%s", STR_ARG(got), expected);
+    }
+    buf_finish(&client->got);
+}
+
+/* The status of the one answer to a request. An answer that says so ends the connection, any
+ * other leaves it open. */
+static int status_of(struct str request)
+{
+    struct client client = client_open();
+    const struct conn *conn = stage_conn();
+    int status;
+
+    client_push(&client, request);
+    client_wait(&client, 12);
+    for (int i = 0; i < STAGE_QUIET; i++) { /* the rest of it */
+        stage_turn();
+        client_look(&client);
+    }
+    status = atoi(client.got.at + 9);
+    if (strstr(buf_text(&client.got), "\r\nConnection: close\r\n") != NULL) {
+        client_wait_end(&client);
+        assert_int_equal(answers_in(buf_text(&client.got)), 1);
+    } else {
+        client_hears_nothing(&client);
+        assert_true(stage_has(conn));
+    }
+    client_close(&client);
+    stage_wait_gone(conn);
+    return status;
+}
+
+static struct str filled(struct buf *buf, const char *before, size_t count, const char *after)
+{
+    buf_clear(buf);
+    buf_add_text(buf, before);
+    while (count-- > 0) {
+        buf_add_char(buf, 'x');
+    }
+    buf_add_text(buf, after);
+    return buf_str(buf);
+}
+
+/* ---- answers ---- */
+
+static void a_request_is_answered_and_the_connection_stays(void **state)
+{
+    struct client client = client_open();
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        client_push(&client, STR(GET_HEALTH));
+        assert_answers(&client, OK);
+    }
+    client_hears_nothing(&client);
+    client_close(&client);
+}
+
+static void who_asks_for_the_end_gets_it(void **state)
+{
+    static const char *const requests[] = {
+        "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" GET_HEALTH,
+        "GET /healthz HTTP/1.0\r\n\r\n" GET_HEALTH,
+    };
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct client client = client_open();
+
+        client_push(&client, str_of(requests[i]));
+        assert_answers(&client, OK_CLOSE);
+        client_wait_end(&client);
+        client_close(&client);
+    }
+}
+
+static void a_head_request_is_answered_without_the_body(void **state)
+{
+    struct client client = client_open();
+
+    (void)state;
+    client_push(&client, STR("HEAD /healthz HTTP/1.1\r\nHost: a\r\n\r\n" GET_HEALTH));
+    assert_answers(&client, OK_HEAD "\r\n" OK);
+    client_close(&client);
+}
+
+static void refusals_are_json_and_keep_the_connection(void **state)
+{
+    static const struct {
+        const char *request, *status, *extra, *body;
+    } rows[] = {
+        {"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n", "404 Not Found", "",
+         "{\"error\":\"not_found\",\"message\":\"there is nothing here\"}"},
+        {"POST /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
+         "405 Method Not Allowed", "Allow: GET, HEAD, OPTIONS\r\n",
+         "{\"error\":\"method_not_allowed\",\"message\":\"this path does not know that "
+         "method\"}"},
+        {"GET /fake HTTP/1.1\r\nHost: a\r\n\r\n", "426 Upgrade Required",
+         "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+         "{\"error\":\"upgrade_required\",\"message\":\"only WebSocket version 13 is "
+         "spoken\"}"},
+    };
+    struct client client = client_open();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char expected[1024];
+
+        snprintf(expected, sizeof(expected),
+                 "HTTP/1.1 %s\r\nContent-Type: application/json\r\n"
+                 "X-Content-Type-Options: nosniff\r\nContent-Length: %zu\r\n%s\r\n%s",
+                 rows[i].status, strlen(rows[i].body), rows[i].extra, rows[i].body);
+        client_push(&client, str_of(rows[i].request));
+        assert_answers(&client, expected);
+    }
+    client_push(&client, STR(GET_HEALTH));
+    assert_answers(&client, OK);
+    client_close(&client);
+}
+
+static void an_upgrade_while_redis_is_away_is_503(void **state)
+{
+    static const struct str request = STR_OF(
+        "GET /fake HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+    struct client client = client_open();
+
+    (void)state;
+    client_push(&client, request);
+    client_wait(&client, 200);
+    assert_true(str_starts(buf_str(&client.got), STR("HTTP/1.1 503 ")));
+    assert_non_null(strstr(buf_text(&client.got), "\r\nRetry-After: 1\r\n"));
+    assert_int_equal(stage.metrics.rejected[METRICS_REJECTION_UNAVAILABLE], 1);
+    client_hears_nothing(&client); /* a refused upgrade is a request like any other */
+    client_close(&client);
+}
+
+/* ---- cutting ---- */
+
+static const struct {
+    const char *request, *answers;
+} examples[] = {
+    {GET_HEALTH, OK},
+    {"\r\n\r\nGET /healthz?a=b&c HTTP/1.1\r\nhOST:a\r\nX: \t y \r\nEmpty:\r\n\r\n", OK},
+    {"GET http://host/healthz?q HTTP/1.1\r\nHost: a\r\n\r\n", OK},
+    {"GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nGET /" GET_HEALTH, OK OK},
+    {"GET /healthz HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+     "3;x=\"y\"\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n" GET_HEALTH,
+     OK OK},
+    {"GET /healthz HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+     "0\r\nX-Trailer: 1\r\nHost: b\r\n\r\n" GET_HEALTH,
+     OK OK},
+    {GET_HEALTH GET_HEALTH "HEAD /healthz HTTP/1.1\r\nHost: a\r\n\r\n" GET_HEALTH,
+     OK OK OK_HEAD "\r\n" OK},
+    {"OPTIONS /healthz HTTP/1.1\r\nHost: a\r\n\r\n" GET_HEALTH,
+     "HTTP/1.1 204 No Content\r\nAllow: GET, HEAD, OPTIONS\r\n\r\n" OK},
+    {"GET /healthz HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+     "ab" GET_HEALTH,
+     "HTTP/1.1 100 Continue\r\n\r\n" OK OK},
+    {"GET /healthz HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: "
+     "upgrade\r\n\r\n" GET_HEALTH,
+     OK OK},
+};
+
+static void every_cut_gives_the_same_answers(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(examples) / sizeof(examples[0]); i++) {
+        struct str request = str_of(examples[i].request);
+
+        for (size_t cut = 0; cut <= request.len; cut++) {
+            struct client client = client_open();
+            const struct conn *conn = stage_conn();
+
+            client_send(&client, conn, str_from(request.at, cut));
+            client_send(&client, conn, str_skip(request, cut));
+            assert_answers(&client, examples[i].answers);
+            client_close(&client);
+        }
+    }
+}
+
+static void requests_may_come_byte_by_byte(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(examples) / sizeof(examples[0]); i++) {
+        struct client client = client_open();
+
+        for (const char *at = examples[i].request; *at != '\0'; at++) {
+            client_send(&client, stage_conn(), str_from(at, 1));
+        }
+        assert_answers(&client, examples[i].answers);
+        client_hears_nothing(&client);
+        client_close(&client);
+    }
+}
+
+static void a_long_pipeline_is_answered_in_order(void **state)
+{
+    struct client client = client_open();
+    struct buf requests = {0}, answers = {0};
+
+    (void)state;
+    for (int i = 0; i < 2000; i++) {
+        buf_add_text(&requests,
+                     i % 3 == 0 ? "HEAD /healthz HTTP/1.1\r\nHost: a\r\n\r\n" : GET_HEALTH);
+        buf_add_text(&answers, i % 3 == 0 ? OK_HEAD "\r\n" : OK);
+    }
+    client_push(&client, buf_str(&requests));
+    assert_answers(&client, buf_text(&answers));
+    buf_finish(&requests);
+    buf_finish(&answers);
+    client_close(&client);
+}
+
+/* ---- limits ---- */
+
+static void the_head_may_have_8_kib_and_not_a_byte_more(void **state)
+{
+    struct buf text = {0};
+    /* what counts: the target, names and values, and four bytes for the marks of each header */
+    size_t most = HEAD_MAX -
+                  strlen("/healthz"
+                         "Host"
+                         "a"
+                         "X") -
+                  4 - 4;
+
+    (void)state;
+    for (size_t len = most - 3; len <= most + 3; len++) {
+        filled(&text, "GET /healthz HTTP/1.1\r\nHost: a\r\nX: ", len, "\r\n\r\n");
+        assert_int_equal(status_of(buf_str(&text)), len <= most ? 200 : 431);
+    }
+    filled(&text, "GET /healthz?", HEAD_MAX, " HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_int_equal(status_of(buf_str(&text)), 431);
+    filled(&text, "GET /healthz HTTP/1.1\r\nHost: a\r\n", HEAD_MAX, ": a\r\n\r\n");
+    assert_int_equal(status_of(buf_str(&text)), 431);
+    buf_finish(&text);
+}
+
+static void there_may_be_64_headers_and_not_one_more(void **state)
+{
+    struct buf text = {0};
+
+    (void)state;
+    for (int count = 63; count <= 66; count++) {
+        buf_clear(&text);
+        buf_add_text(&text, "GET /healthz HTTP/1.1\r\nHost: a\r\n");
+        for (int i = 1; i < count; i++) {
+            buf_add_text(&text, "X: y\r\n");
+        }
+        buf_add_text(&text, "\r\n");
+        assert_int_equal(status_of(buf_str(&text)), count <= 64 ? 200 : 431);
+    }
+    buf_finish(&text);
+}
+
+static void a_head_that_never_ends_is_refused(void **state)
+{
+    struct client client = client_open();
+    const struct conn *conn = stage_conn();
+
+    (void)state;
+    client_push(&client, STR("GET / HTTP/1.1\r\n"));
+    for (int i = 0; i < 3000 && client.got.len == 0; i++) {
+        client_send(&client, conn, STR("A: b\r\n"));
+        client_look(&client);
+    }
+    client_wait_end(&client);
+    assert_true(str_starts(buf_str(&client.got), STR("HTTP/1.1 431 ")));
+    assert_int_equal(stage.metrics.rejected[METRICS_REJECTION_TOO_LARGE], 1);
+    client_close(&client);
+}
+
+static void a_body_may_be_as_long_as_a_message(void **state)
+{
+    struct buf text = {0};
+    char head[128];
+
+    (void)state;
+    for (size_t len = stage.config.max_message - 1; len <= stage.config.max_message + 1;
+         len++) {
+        int expected = len <= stage.config.max_message ? 200 : 413;
+
+        snprintf(head, sizeof(head),
+                 "GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n", len);
+        assert_int_equal(status_of(filled(&text, head, len, "")), expected);
+        snprintf(
+            head, sizeof(head),
+            "GET /healthz HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n%zx\r\n",
+            len);
+        assert_int_equal(status_of(filled(&text, head, len, "\r\n0\r\n\r\n")), expected);
+    }
+    buf_finish(&text);
+}
+
+static void a_large_body_is_refused_before_it_came(void **state)
+{
+    (void)state;
+    assert_int_equal(status_of(STR("GET /healthz HTTP/1.1\r\nHost: a\r\n"
+                                   "Content-Length: 100000\r\n\r\n")),
+                     413);
+    assert_int_equal(status_of(STR("POST /nothing HTTP/1.1\r\nHost: a\r\n"
+                                   "Content-Length: 18446744073709551615\r\n\r\nabc")),
+                     404); /* which it would be anyway */
+    assert_int_equal(
+        status_of(STR("POST /nothing HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+                      "Content-Length: 5\r\n\r\n")),
+        404);
+}
+
+static void a_body_of_a_refused_request_is_read_and_the_connection_stays(void **state)
+{
+    struct buf text = {0};
+    struct client client = client_open();
+
+    (void)state;
+    filled(&text, "POST /nothing HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n", 60000,
+           GET_HEALTH);
+    client_push(&client, buf_str(&text));
+    client_wait(&client, 12);
+    assert_memory_equal(client.got.at, "HTTP/1.1 404", 12);
+    while (client.got.len < 4 || memcmp(client.got.at + client.got.len - 4, "\nok\n", 4) != 0) {
+        client_wait(&client, client.got.len + 1);
+    }
+    buf_finish(&text);
+    client_close(&client);
+}
+
+static void an_endless_body_is_refused_on_its_way(void **state)
+{
+    struct buf text = {0};
+    struct client client = client_open();
+    const struct conn *conn = stage_conn();
+
+    (void)state;
+    client_push(&client, STR("POST /nothing HTTP/1.1\r\nHost: a\r\n"
+                             "Transfer-Encoding: chunked\r\n\r\n"));
+    filled(&text, "400\r\n", 1024, "\r\n");
+    for (int i = 0; i < 100 && client.got.len == 0; i++) {
+        client_send(&client, conn, buf_str(&text));
+        client_look(&client);
+    }
+    client_wait_end(&client);
+    assert_memory_equal(client.got.at, "HTTP/1.1 404", 12); /* not 413: the order of refusals */
+    buf_finish(&text);
+    client_close(&client);
+}
+
+static void fields_behind_a_body_are_read_over_within_bounds(void **state)
+{
+    static const char *const head = "GET /healthz HTTP/1.1\r\nHost: a\r\n"
+                                    "Transfer-Encoding: chunked\r\n\r\n0\r\nX: ";
+    struct buf text = {0};
+
+    (void)state;
+    assert_int_equal(status_of(filled(&text, head, 8000, "\r\n\r\n")), 200);
+    assert_int_equal(status_of(filled(&text, head, 9000, "\r\n\r\n")), 431);
+    buf_finish(&text);
+}
+
+/* ---- what is no request ---- */
+
+static void malformed_requests_are_400_and_the_end(void **state)
+{
+#define H "GET /healthz HTTP/1.1\r\nHost: a\r\n"
+    static const struct str bad[] = {
+        STR_OF("GET /healthz HTTP/1.1\r\n\r\n"),
+        STR_OF("GET /healthz HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"),
+        STR_OF("GET healthz HTTP/1.1\r\nHost: a\r\n\r\n"),
+        STR_OF("GET /healthz HTTP/2.0\r\nHost: a\r\n\r\n"),
+        STR_OF("GET /healthz HTTP/0.9\r\nHost: a\r\n\r\n"),
+        STR_OF("GET /healthz HTTX/1.1\r\nHost: a\r\n\r\n"),
+        STR_OF("GET /healthz\r\n\r\n"),
+        STR_OF("GET\r\n\r\n"),
+        STR_OF("get /healthz HTTP/1.1\r\nHost: a\r\n\r\n"),
+        STR_OF("NONSENSE /healthz HTTP/1.1\r\nHost: a\r\n\r\n"),
+        STR_OF("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"),
+        STR_OF("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n"),
+        STR_OF("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+        STR_OF("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
+        STR_OF("\x81\x85\x00\x00\x00\x00hello"),
+        STR_OF("GET /heal\0thz HTTP/1.1\r\nHost: a\r\n\r\n"),
+        STR_OF(H "A: b\0c\r\n\r\n"),
+        STR_OF(H "A: b\rc\r\n\r\n"),
+        STR_OF(H "A\0: b\r\n\r\n"),
+        STR_OF(H "A : b\r\n\r\n"),
+        STR_OF(H ": b\r\n\r\n"),
+        STR_OF(H "A b\r\n\r\n"),
+        STR_OF(H "A: b\r\n c\r\n\r\n"),
+        STR_OF(H " A: b\r\n\r\n"),
+        STR_OF(H "Content-Length: -1\r\n\r\n"),
+        STR_OF(H "Content-Length: +1\r\n\r\nx"),
+        STR_OF(H "Content-Length: 1 1\r\n\r\nx"),
+        STR_OF(H "Content-Length: 0x1\r\n\r\nx"),
+        STR_OF(H "Content-Length: 1,1\r\n\r\nx"),
+        STR_OF(H "Content-Length: 18446744073709551616\r\n\r\nx"),
+        STR_OF(H "Content-Length: 1\r\nContent-Length: 1\r\n\r\nx"),
+        STR_OF(H "Content-Length: 1\r\nContent-Length: 2\r\n\r\nxy"),
+        STR_OF(H "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        STR_OF(H "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n"),
+        STR_OF(H "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"),
+        STR_OF(H "Transfer-Encoding: gzip\r\n\r\n0\r\n\r\n"),
+        STR_OF(H "Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
+        STR_OF(H "Transfer-Encoding: chunked\r\n\r\n-1\r\n"),
+        STR_OF(H "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n"),
+        STR_OF(H "Transfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n"),
+        STR_OF(H "Transfer-Encoding: chunked\r\n\r\n 3\r\nabc\r\n0\r\n\r\n"),
+    };
+#undef H
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        int status = status_of(bad[i]);
+
+        if (status != 400) {
+            fail_msg("%d: %.*s", status, STR_ARG(bad[i]));
+        }
+    }
+    assert_int_equal(stage.metrics.rejected[METRICS_REJECTION_BAD_REQUEST],
+                     sizeof(bad) / sizeof(bad[0]));
+}
+
+static void nothing_is_answered_behind_a_malformed_request(void **state)
+{
+    struct client client = client_open();
+
+    (void)state;
+    client_push(&client, STR(GET_HEALTH "GET nothing\r\n\r\n" GET_HEALTH));
+    client_wait_end(&client);
+    assert_int_equal(answers_in(buf_text(&client.got)), 2);
+    client_close(&client);
+}
+
+/* ---- time ---- */
+
+static void a_silent_connection_is_closed_without_a_word(void **state)
+{
+    struct client client = client_open();
+    const struct conn *conn = stage_conn();
+
+    (void)state;
+    stage_pass(9900);
+    client_hears_nothing(&client);
+    stage_pass(200);
+    client_wait_end(&client);
+    assert_int_equal(client.got.len, 0);
+    client_close(&client);
+    stage_wait_gone(conn);
+}
+
+static void a_request_has_its_time_however_it_drips(void **state)
+{
+    struct client client = client_open();
+    const struct conn *conn = stage_conn();
+
+    (void)state;
+    client_send(&client, conn, STR("GET / HTTP/1.1\r\nA: "));
+    for (int i = 0; i < 99; i++) {
+        client_send(&client, conn, STR("b"));
+        stage_pass(100);
+        assert_int_equal(client_look(&client), false);
+    }
+    stage_pass(200);
+    client_wait_end(&client);
+    assert_true(str_starts(buf_str(&client.got), STR("HTTP/1.1 408 ")));
+    assert_int_equal(stage.metrics.rejected[METRICS_REJECTION_TIMEOUT], 1);
+    client_close(&client);
+}
+
+static void each_request_has_its_own_time(void **state)
+{
+    struct client client = client_open();
+    const struct conn *conn = stage_conn();
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        client_send(&client, conn, STR("GET /healthz HTTP/1.1\r\n"));
+        stage_pass(8000);
+        client_send(&client, conn, STR("Host: a\r\n\r\n"));
+        assert_answers(&client, OK);
+        stage_pass(8000);
+    }
+    stage_pass(2100); /* ten seconds since the last answer */
+    client_wait_end(&client);
+    assert_int_equal(client.got.len, 0);
+    client_close(&client);
+}
+
+/* ---- ends ---- */
+
+static void who_only_half_closes_gets_the_answer(void **state)
+{
+    struct client client = client_open();
+
+    (void)state;
+    client_push(&client, STR(GET_HEALTH));
+    shutdown(client.fd, SHUT_WR);
+    client_wait_end(&client);
+    assert_int_equal(answers_in(buf_text(&client.got)), 1);
+    client_close(&client);
+}
+
+static void who_leaves_in_mid_request_gets_none(void **state)
+{
+    struct client client = client_open();
+
+    (void)state;
+    client_push(&client, STR("GET /healthz HTTP/1.1\r\n"));
+    shutdown(client.fd, SHUT_WR);
+    client_wait_end(&client);
+    assert_int_equal(client.got.len, 0);
+    client_close(&client);
+}
+
+static void a_draining_process_answers_and_closes(void **state)
+{
+    struct client idle = client_open(), busy = client_open();
+    const struct conn *conn = stage_conn();
+
+    (void)state;
+    client_send(&busy, conn, STR("GET /healthz HTTP/1.1\r\n"));
+    net_drain(stage.net, 0);
+    client_wait_end(&idle);
+    assert_int_equal(idle.got.len, 0);
+    client_send(&busy, conn, STR("Host: a\r\n\r\n"));
+    assert_answers(&busy, OK_CLOSE);
+    client_wait_end(&busy);
+    client_close(&idle);
+    client_close(&busy);
+}
+
+static void one_connection_too_many_is_told_so(void **state)
+{
+    struct client first, second;
+
+    (void)state;
+    stage.config.max_connections = 1;
+    first = client_open();
+    second = client_open();
+    client_wait_end(&second);
+    assert_true(str_starts(buf_str(&second.got), STR("HTTP/1.1 503 ")));
+    assert_non_null(strstr(buf_text(&second.got), "\r\nRetry-After: 1\r\n"));
+    assert_int_equal(stage.metrics.rejected[METRICS_REJECTION_CONNECTIONS], 1);
+    client_push(&first, STR(GET_HEALTH));
+    assert_answers(&first, OK);
+    client_close(&second);
+    stage_wait_gone(stage_conn());
+    client_close(&first);
+    stage_wait_gone(stage_conn());
+    first = client_open(); /* there is room again */
+    client_push(&first, STR(GET_HEALTH));
+    assert_answers(&first, OK);
+    client_close(&first);
+}
+
+static void a_peer_that_does_not_read_its_answers_is_read_from_no_more(void **state)
+{
+    struct client client = client_open();
+    const struct conn *conn = stage_conn();
+    struct buf requests = {0};
+    struct str rest;
+    int stuck = 0;
+    size_t before;
+
+    (void)state;
+    for (int i = 0; i < 300000; i++) {
+        buf_add_text(&requests, GET_HEALTH);
+    }
+    rest = buf_str(&requests);
+    while (rest.len > 0 && stuck < 200) {
+        ssize_t count = send(client.fd, rest.at, rest.len, MSG_NOSIGNAL);
+
+        rest = str_skip(rest, count > 0 ? (size_t)count : 0);
+        before = conn->bytes_in;
+        stage_turn();
+        stuck = count <= 0 && conn->bytes_in == before ? stuck + 1 : 0;
+    }
+    assert_true(conn->paused); /* what it wants to say waits in the kernel */
+    assert_int_not_equal(rest.len, 0);
+    before = conn->bytes_in;
+    stage_pass(9000);
+    assert_int_equal(conn->bytes_in, before);
+    for (int i = 0; i < STAGE_PATIENCE && client.got.len < 300000 * (sizeof(OK) - 1 + DATE_LEN);
+         i++) {
+        ssize_t count = rest.len > 0 ? send(client.fd, rest.at, rest.len, MSG_NOSIGNAL) : 0;
+
+        rest = str_skip(rest, count > 0 ? (size_t)count : 0);
+        client_look(&client);
+        stage_turn();
+    }
+    assert_int_equal(client.got.len, 300000 * (sizeof(OK) - 1 + DATE_LEN));
+    buf_finish(&requests);
+    client_close(&client);
+}
+
+static void a_client_may_vanish_at_any_byte(void **state)
+{
+    const struct linger hard = {.l_onoff = 1, .l_linger = 0};
+    struct str request = str_of(examples[4].request);
+
+    (void)state;
+    for (size_t cut = 0; cut <= request.len; cut++) {
+        struct client client = client_open();
+        const struct conn *conn = stage_conn();
+
+        client_push(&client, str_from(request.at, cut));
+        setsockopt(client.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+        client_close(&client);
+        stage_wait_gone(conn);
+    }
+    assert_int_equal(stage.net->conn_count, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_request_is_answered_and_the_connection_stays),
+        TEST(who_asks_for_the_end_gets_it),
+        TEST(a_head_request_is_answered_without_the_body),
+        TEST(refusals_are_json_and_keep_the_connection),
+        TEST(an_upgrade_while_redis_is_away_is_503),
+        TEST(every_cut_gives_the_same_answers),
+        TEST(requests_may_come_byte_by_byte),
+        TEST(a_long_pipeline_is_answered_in_order),
+        TEST(the_head_may_have_8_kib_and_not_a_byte_more),
+        TEST(there_may_be_64_headers_and_not_one_more),
+        TEST(a_head_that_never_ends_is_refused),
+        TEST(a_body_may_be_as_long_as_a_message),
+        TEST(a_large_body_is_refused_before_it_came),
+        TEST(a_body_of_a_refused_request_is_read_and_the_connection_stays),
+        TEST(an_endless_body_is_refused_on_its_way),
+        TEST(fields_behind_a_body_are_read_over_within_bounds),
+        TEST(malformed_requests_are_400_and_the_end),
+        TEST(nothing_is_answered_behind_a_malformed_request),
+        TEST(a_silent_connection_is_closed_without_a_word),
+        TEST(a_request_has_its_time_however_it_drips),
+        TEST(each_request_has_its_own_time),
+        TEST(who_only_half_closes_gets_the_answer),
+        TEST(who_leaves_in_mid_request_gets_none),
+        TEST(a_draining_process_answers_and_closes),
+        TEST(one_connection_too_many_is_told_so),
+        TEST(a_peer_that_does_not_read_its_answers_is_read_from_no_more),
+        TEST(a_client_may_vanish_at_any_byte),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
