@@ -8,14 +8,17 @@ import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 const PER_CHILD = 4000;
+const AT_ONCE = 100; // handshakes of the whole swarm; beyond some hundred at once a full gateway cuts off without a word
 
 export class Swarm {
     #children = [];
 
     constructor(gateway, count) {
         const script = fileURLToPath(new URL("swarm_child.mjs", import.meta.url));
+        const atOnce = Math.ceil(AT_ONCE / Math.ceil(count / PER_CHILD));
         for (let left = count; left > 0; left -= PER_CHILD) {
-            const env = { ...process.env, SWARM_HOST: gateway.host, SWARM_PORT: String(gateway.port) };
+            const where = { SWARM_HOST: gateway.host, SWARM_PORT: gateway.port, SWARM_AT_ONCE: atOnce };
+            const env = { ...process.env, ...where };
             const child = fork(script, [], { env, stdio: "inherit" });
             this.#children.push({ child, share: Math.min(left, PER_CHILD) });
         }

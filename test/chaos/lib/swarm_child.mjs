@@ -6,8 +6,7 @@ import { connect } from "node:net";
 import { frame, parseFrame, PING, PONG, TEXT } from "../../e2e/lib/frames.mjs";
 import { tokenOf } from "../../e2e/lib/token.mjs";
 
-const AT_ONCE = 100;
-const { SWARM_HOST: host, SWARM_PORT: port } = process.env;
+const { SWARM_HOST: host, SWARM_PORT: port, SWARM_AT_ONCE: atOnce } = process.env;
 
 const sockets = new Set();
 let frames = 0;
@@ -71,7 +70,7 @@ async function openMany(count) {
             result[await open()] += 1;
         }
     };
-    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+    await Promise.all(Array.from({ length: Number(atOnce) }, worker));
     return result;
 }
 
