@@ -12,7 +12,8 @@
 
 enum {
     WHY_MAX = 128,
-    READ_MAX = 65536
+    READ_MAX = 65536,
+    FEED_MAX = 2048
 };
 
 #if HIREDIS_MAJOR >= 1
@@ -173,24 +174,36 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(tap->read_buffer, READ_MAX);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
+/* hiredis's reader moves what it has not parsed yet to its buffer's front again and again, so
+ * it never gets much at once. */
+static void feed(struct tap *tap, struct str bytes)
 {
-    struct tap *tap = stream->data;
     void *reply = tap;
 
-    if (count < 0) {
-        tap_close(tap, uv_strerror((int)count));
-        return;
-    }
-    if (redisReaderFeed(tap->reader, buf->base, (size_t)count) != REDIS_OK) {
+    if (redisReaderFeed(tap->reader, bytes.at, bytes.len) != REDIS_OK) {
         tap_close(tap, "out of memory");
-        return;
     }
     while (reply != NULL && !tap->closing) {
         reply = NULL;
         if (redisReaderGetReply(tap->reader, &reply) != REDIS_OK) {
             tap_close(tap, "Redis sent something that is not its protocol");
         }
+    }
+}
+
+static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
+{
+    struct tap *tap = stream->data;
+    struct str rest;
+
+    if (count < 0) {
+        tap_close(tap, uv_strerror((int)count));
+        return;
+    }
+    rest = str_from(buf->base, (size_t)count);
+    while (rest.len > 0 && !tap->closing) {
+        feed(tap, str_from(rest.at, rest.len < FEED_MAX ? rest.len : FEED_MAX));
+        rest = str_skip(rest, FEED_MAX);
     }
 }
 
