@@ -10,7 +10,11 @@ static void on_answer(uv_getaddrinfo_t *request, int status, struct addrinfo *an
     if (status == 0) {
         status = uv_ip_name(answer->ai_addr, host, sizeof(host));
     }
-    lookup->found(lookup->owner, status == 0 ? host : NULL, uv_strerror(status));
+    if (status == 0) {
+        lookup->found(lookup->owner, host, NULL);
+    } else {
+        lookup->found(lookup->owner, NULL, uv_strerror(status));
+    }
     uv_freeaddrinfo(answer);
 }
 

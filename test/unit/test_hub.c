@@ -77,10 +77,12 @@ static const struct hub_listener listener = {on_ready, on_message};
 static void assert_wishes(struct stage *stage, const char *expected)
 {
     char all[WISHES_MAX * 16] = "";
+    size_t len = 0;
 
     for (size_t i = 0; i < stage->wish_count; i++) {
-        strcat(all, i > 0 ? " " : "");
-        strcat(all, stage->wishes[i]);
+        len += (size_t)snprintf(all + len, sizeof(all) - len, i > 0 ? " %s" : "%s",
+                                stage->wishes[i]);
+        assert_true(len < sizeof(all));
     }
     stage->wish_count = 0;
     assert_string_equal(all, expected);
