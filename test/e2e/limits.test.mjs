@@ -129,6 +129,23 @@ describe("limits", () => {
             assert.ok((await small.metrics()).get("segue_rejected_total") >= 2);
         });
 
+        test("where the system allows few open files, the limit follows, and the process stays calm", async () => {
+            const small = await site.addGateway({}, { files: 128 });
+            const raws = await Promise.all(Array.from({ length: 150 }, () => site.raw(small)));
+            await until(async () => {
+                const refusals = (await small.metrics()).get("segue_rejected_total", { reason: "max_connections" });
+                return refusals >= 20 && refusals < 150;
+            }, "some are refused");
+            const cpu = async () => (await small.metrics()).get("process_cpu_seconds_total");
+            const before = await cpu();
+            await sleep(1000);
+            assert.ok((await cpu()) - before < patient(200) / 1000, "it does not spin");
+            raws.forEach((raw) => raw.destroy());
+            const player = await until(() => site.player(site.user(), small), "there is room again", patient(10000));
+            await player.hearsNothing();
+            assert.doesNotMatch(small.log, /too many open files/i);
+        });
+
         test("metrics and probes of the admin listener answer also when all places are taken", async () => {
             const small = await site.addGateway({ "max-connections": 2 });
             await until(() => site.player(site.user(), small), "a connection");

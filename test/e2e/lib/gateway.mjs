@@ -53,13 +53,14 @@ export class Gateway {
     #child;
     #ending = false;
 
-    // Both listeners take free ports unless told otherwise; port: the public one, when the log will not say it; ready:
-    // wait until /readyz says 200.
-    static async start({ flags = {}, env = {}, port = 0, ready = true } = {}) {
+    // Both listeners take free ports unless told otherwise; port: the public one, when the log will not say it; files:
+    // a limit of open files; ready: wait until /readyz says 200.
+    static async start({ flags = {}, env = {}, port = 0, files = 0, ready = true } = {}) {
         assert.ok(existsSync(BINARY), `${BINARY} is not there: build it first`);
         const gateway = new Gateway();
         const all = { listen: "127.0.0.1:0", "admin-listen": "127.0.0.1:0", drain: 0, ...flags };
-        gateway.#spawn(argumentsOf(all), environment(env));
+        const command = [BINARY, ...argumentsOf(all)];
+        gateway.#spawn(files ? ["prlimit", `--nofile=${files}`, ...command] : command, environment(env));
         const admin = all["admin-listen"] !== "";
         if (port) {
             gateway.port = port;
@@ -72,8 +73,8 @@ export class Gateway {
         return gateway;
     }
 
-    #spawn(args, env) {
-        this.#child = keep(BINARY, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+    #spawn([program, ...args], env) {
+        this.#child = keep(program, args, { env, stdio: ["ignore", "pipe", "pipe"] });
         this.#child.stderr.on("data", (text) => (this.log += text));
         this.#child.stdout.on("data", (text) => (this.log += text));
     }

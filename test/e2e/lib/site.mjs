@@ -46,11 +46,11 @@ export class Site {
     }
 
     // One more process, with the site's flags and environment and these (undefined: without that variable).
-    async addGateway(flags = {}, { env = {}, ready = true } = {}) {
+    async addGateway(flags = {}, { env = {}, ...options } = {}) {
         const gateway = await Gateway.start({
             flags: { redis: this.redis.unixUrl, ...this.#options.flags, ...flags },
             env: { SEGUE_JWT_SECRET: SECRET, ...this.#options.env, ...env },
-            ready,
+            ...options,
         });
         this.gateways.push(gateway);
         return gateway;
