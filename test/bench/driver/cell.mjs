@@ -24,12 +24,14 @@ export async function runCell(workload, contestant, settings) {
         const seconds = workload.seconds ?? settings.seconds;
         const times = ["--warmup", settings.warmup, "--seconds", seconds];
         const profile = settings.profile && server ? startProfile(settings, workload, contestant, server) : null;
-        const report = await generate(loadCore, [workload.generator, ...common, ...times, ...workload.args]);
+        const report = await generate(loadCore, [workload.generator, ...common, ...times, "--users", workload.users, ...workload.args]);
         await profile?.end();
         if (report.lost > 0 || report.doubled > 0) {
             throw new Error(`${report.lost} updates were lost, ${report.doubled} came twice`);
         }
         return report;
+    } catch (error) {
+        throw new Error(`${error.message}\n${server?.child.log.slice(-1000) ?? ""}`.trim());
     } finally {
         if (server) {
             await end(server.child);

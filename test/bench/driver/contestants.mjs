@@ -64,8 +64,20 @@ async function startNchan({ core, redisPort }) {
     const template = readFileSync(join(SERVERS, "nginx.conf"), "utf8");
     writeFileSync(join(dir, "nginx.conf"), template.replace(/@(\w+)@/g, (_, name) => values[name]));
     const child = launch(core, "nginx", ["-p", dir, "-c", join(dir, "nginx.conf")]);
-    await listens(port, child, "nginx");
+    await until(() => takesSubscribers(port), child, "nginx");
     return { child, port, pids: [child.pid, ...childrenOf(child.pid)], clean: () => removeDirectory(dir) };
+}
+
+// It refuses subscribers until it has found its Redis.
+function takesSubscribers(port) {
+    const headers = { Upgrade: "websocket", Connection: "Upgrade", "Sec-WebSocket-Version": 13, "Sec-WebSocket-Key": "c2VndWUncyBiZW5jaG1hcg==" };
+    return new Promise((resolve) => {
+        const asked = request({ host: "127.0.0.1", port, path: "/player/nobody", headers });
+        asked.once("upgrade", (_, socket) => (socket.destroy(), resolve(true)));
+        asked.once("response", (answer) => (answer.resume(), resolve(false)));
+        asked.once("error", () => resolve(false));
+        asked.end();
+    });
 }
 
 function nchanVersion() {
@@ -108,7 +120,7 @@ export const CONTESTANTS = [
         redis: true,
         start: startNchan,
         version: nchanVersion,
-        lacks: "no transition (it stores and forwards the message), no token; the sender gets its message back",
+        lacks: "no transition (it stores and forwards the message), no state on connection, no token; the sender gets its message back",
     },
     {
         name: "floor",

@@ -69,8 +69,8 @@ function settingsOf(values) {
     return {
         quick: values.quick,
         repeat: count("repeat", values.repeat ?? (values.quick ? 1 : 3), 1),
-        seconds: count("seconds", values.seconds ?? (values.quick ? 1 : 5), 0.1),
-        warmup: values.quick ? 0.5 : 1,
+        seconds: count("seconds", values.seconds ?? (values.quick ? 0.8 : 5), 0.1),
+        warmup: values.quick ? 0.4 : 1,
         profile: values.profile,
         out: resolve(values.out),
         cores: { server, load: loadCore },
@@ -147,7 +147,7 @@ if (values.list) {
 }
 const settings = settingsOf(values);
 const [chosen, contestants] = choose(positionals);
-const workloads = settings.quick ? chosen.map(shorten) : chosen;
+const workloads = settings.quick ? chosen.filter((row) => row.quick !== false).map(shorten) : chosen;
 mkdirSync(settings.out, { recursive: true });
 const cells = cellsOf(workloads, contestants);
 await measure(cells, settings);

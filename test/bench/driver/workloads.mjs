@@ -5,7 +5,7 @@
 //     figures  name -> [title, digits, function of a report]; the first is compared with Segue's
 //     seconds  how long it takes at least to say something
 //     alone    without a server
-//     quick    what is different with --quick
+//     quick    what is different with --quick; false: left out
 
 const us = (use, count) => (use.cpu * 1e6) / count;
 const serverPer = (count) => (r) => us(r.cpu.server, r[count]);
@@ -43,7 +43,17 @@ function fanout(devices, window) {
         users: 1,
         args: ["--devices", devices, "--window", window],
         figures: talking("deliveries", "deliveries/s"),
+        quick: devices * window <= 64000 ? {} : false,
     };
+}
+
+const IDLE = "users with a device each, heartbeats every 25 s";
+const CONNECT = "users, with token, subscription and state, 64 at a time";
+const titleOf = (name, what, users) => `${name}: ${users} ${what}`;
+
+// The same with fewer users.
+function few(name, what) {
+    return { title: titleOf(name, what, 2000), users: 2000 };
 }
 
 export const WORKLOADS = [
@@ -72,7 +82,7 @@ export const WORKLOADS = [
     {
         name: "idle",
         group: "idle",
-        title: "idle: 10000 users with a device each, heartbeats every 25 s",
+        title: titleOf("idle", IDLE, 10000),
         generator: "idle",
         users: 10000,
         seconds: 50,
@@ -84,15 +94,16 @@ export const WORKLOADS = [
             redisCpu: ["Redis CPU ms/min", 0, msPerMinute("redis")],
             memory: ["MiB", 1, memory],
         },
-        quick: { seconds: 1, without: ["cpu", "redisCpu"] }, // a heartbeat takes 25 s
+        quick: { ...few("idle", IDLE), seconds: 0, without: ["cpu", "redisCpu"] }, // a heartbeat takes 25 s
     },
     {
         name: "connect",
         group: "connect",
-        title: "connect: 10000 users, token, subscription and state, 64 at a time",
+        title: titleOf("connect", CONNECT, 10000),
         generator: "connect",
         users: 10000,
         args: [],
+        quick: few("connect", CONNECT),
         figures: {
             server: ["server us/connection", 1, serverPer("connections")],
             redis: ["Redis us/connection", 1, redisPer("connections")],
