@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/json_memory.h"
+
 enum {
     NUMBER_ROOM = 32 /* for "%.17g" */
 };
@@ -21,6 +23,7 @@ cJSON *json_parse(struct str text, const char **why)
     if (json_check(text, why) != ERR_OK) {
         return NULL;
     }
+    json_memory_setup();
     item = cJSON_ParseWithLength(text.at, text.len);
     if (!item) {
         *why = "cannot be read"; /* memory is out */
