@@ -120,7 +120,7 @@ export const CONTESTANTS = [
         redis: true,
         start: startNchan,
         version: nchanVersion,
-        lacks: "no transition (it stores and forwards the message), no state on connection, no token; the sender gets its message back",
+        lacks: "no transition (it passes messages on through Redis), no state on connection, no token; the sender gets its message back",
     },
     {
         name: "floor",
