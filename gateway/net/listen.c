@@ -15,7 +15,8 @@
 enum {
     BACKLOG = 4096,
     REFUSALS_MAX =
-        256 /* connections beyond the limit that are told so; further ones are just closed */
+        256,        /* connections beyond the limit that are told so; further ones are cut */
+    FILES_KEPT = 24 /* descriptors that clients never get: for Redis and the admin listener */
 };
 
 struct listener {
@@ -24,6 +25,15 @@ struct listener {
     bool admin;
 };
 
+/* The kernel gives the lowest free number, so a high one means that few are left. */
+static bool is_scarce(const struct net *net, const struct conn *conn, uint64_t left)
+{
+    uv_os_fd_t fd;
+
+    return uv_fileno((const uv_handle_t *)&conn->tcp, &fd) != 0 ||
+           (uint64_t)fd + left >= net->files_max;
+}
+
 /* One too many: the answer goes out before the request came. */
 static void turn_away(struct net *net, struct conn *conn)
 {
@@ -31,7 +41,8 @@ static void turn_away(struct net *net, struct conn *conn)
     struct msg *msg;
 
     net->services->metrics->rejected[METRICS_REJECTION_CONNECTIONS]++;
-    if (net->conn_count > net->services->config->max_connections + REFUSALS_MAX) {
+    if (net->conn_count > net->services->config->max_connections + REFUSALS_MAX ||
+        is_scarce(net, conn, FILES_KEPT)) {
         conn_cut(conn, REASON_HTTP_BAD);
         return;
     }
@@ -60,7 +71,8 @@ static void on_connection(uv_stream_t *stream, int status)
     http_attach(conn);
     if (!listener->admin) {
         conn->counted = true;
-        if (++net->conn_count > net->services->config->max_connections) {
+        if (++net->conn_count > net->services->config->max_connections ||
+            is_scarce(net, conn, 2 * FILES_KEPT)) {
             turn_away(net, conn);
             return;
         }

@@ -1,7 +1,7 @@
 /* What all connections of a process share; its flush, its drain, its end. */
 #include "gateway/net/net.h"
 
-#include <string.h>
+#include <sys/resource.h>
 
 #include "common/log.h"
 #include "common/mem.h"
@@ -17,10 +17,12 @@ struct net *net_create(uv_loop_t *loop, struct services *services,
                        const struct proto *const *protos)
 {
     struct net *net = mem_zero(sizeof(*net));
+    struct rlimit files;
 
     net->loop = loop;
     net->services = services;
     net->protos = protos;
+    net->files_max = getrlimit(RLIMIT_NOFILE, &files) == 0 ? files.rlim_cur : RLIM_INFINITY;
     wheel_init(&net->wheel, loop, conn_timer_fired);
     uv_timer_init(loop, &net->drain_clock);
     net->drain_clock.data = net;

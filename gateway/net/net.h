@@ -24,6 +24,7 @@ struct net {
     struct conn *conns; /* all that are not closed yet */
     struct conn *dirty; /* want to write at the end of the turn */
     uint64_t conn_count;
+    uint64_t files_max;    /* descriptors that the process may have */
     struct conn_out *outs; /* spare queues */
     unsigned out_count;
     struct ws_reader *readers; /* spare WebSocket parsers */
