@@ -87,8 +87,9 @@ function cellsOf(workloads, contestants) {
         (workload.alone ? [ALONE] : contestants).map((contestant) => ({ workload, contestant, reports: [], errors: [] })));
 }
 
-function summary({ workload, reports }) {
-    const figures = figuresOf(workload, reports.slice(-1));
+function summary(cell) {
+    const { workload } = cell;
+    const figures = figuresOf({ ...cell, reports: cell.reports.slice(-1) });
     return Object.entries(figures)
         .slice(0, 3)
         .map(([name, { median }]) => `${number(median, workload.figures[name][1])} ${workload.figures[name][0]}`)
@@ -106,6 +107,7 @@ async function measure(cells, settings) {
                 cell.reports.push({ ...(await runCell(workload, contestant, settings)), load: load() });
                 process.stderr.write(`${summary(cell)}\n`);
             } catch (error) {
+                cell.reports.push(null);
                 cell.errors.push(error.message);
                 process.stderr.write(`FAILED: ${error.message}\n`);
             }
@@ -121,7 +123,7 @@ function versionsOf(contestants) {
 
 function write(cells, workloads, contestants, settings) {
     for (const cell of cells) {
-        cell.figures = figuresOf(cell.workload, cell.reports);
+        cell.figures = figuresOf(cell);
     }
     const facts = {
         when: new Date().toISOString().slice(0, 16).replace("T", " "),
@@ -133,7 +135,7 @@ function write(cells, workloads, contestants, settings) {
     const text = tables(workloads, cells, facts);
     const results = cells.map(({ workload, contestant, figures, reports, errors }) =>
         ({ workload: workload.name, contestant: contestant.name, figures, reports, errors }));
-    writeFileSync(join(settings.out, "results.json"), `${JSON.stringify({ ...facts, settings, results }, null, 1)}\n`);
+    writeFileSync(join(settings.out, "results.json"), `${JSON.stringify({ ...facts, settings: { ...settings, out: undefined }, results }, null, 1)}\n`);
     writeFileSync(join(settings.out, "table.md"), text);
     writeFileSync(join(settings.out, "chart.svg"), chart(workloads, cells));
     console.log(`\n${text}`);

@@ -1,6 +1,7 @@
 // Table: the results as text that is Markdown too.
 
-import { number, spread } from "./figures.mjs";
+import { number, ratioOf, spread } from "./figures.mjs";
+import { goals } from "./goals.mjs";
 
 function cellText(figure, digits, runs) {
     if (figure === undefined) {
@@ -10,11 +11,9 @@ function cellText(figure, digits, runs) {
     return runs > 1 ? `${text} ±${spread(figure)}%` : text;
 }
 
-function ratioText(figures, base, name) {
-    if (figures[name] === undefined || base?.[name] === undefined) {
-        return "";
-    }
-    return `${number(figures[name].median / base[name].median, 2)} x`;
+function ratioText(cell, base, name) {
+    const ratio = base && ratioOf(cell, name, base);
+    return ratio === undefined ? "" : `${number(ratio, 2)} x`;
 }
 
 function align(rows) {
@@ -28,27 +27,33 @@ function align(rows) {
 // One workload: cells in the order of their contestants.
 function workloadTable(workload, cells) {
     const names = Object.keys(workload.figures).filter((name) => cells.some((cell) => cell.figures[name]));
-    const base = cells.find((cell) => cell.contestant.name === "segue")?.figures;
+    const base = cells.find((cell) => cell.contestant.name === "segue");
     const first = names[0];
     const titles = names.flatMap((name) => {
         const [title] = workload.figures[name];
         return name === first && !workload.alone ? [title, "to Segue's"] : [title];
     });
-    const rows = cells.map(({ contestant, figures, reports }) => [
-        contestant.title,
+    const rows = cells.map((cell) => [
+        cell.contestant.title,
         ...names.flatMap((name) => {
-            const text = cellText(figures[name], workload.figures[name][1], reports.length);
-            return name === first && !workload.alone ? [text, ratioText(figures, base, name)] : [text];
+            const text = cellText(cell.figures[name], workload.figures[name][1], cell.reports.length);
+            return name === first && !workload.alone ? [text, ratioText(cell, base, name)] : [text];
         }),
     ]);
     return `${workload.title}\n\n${align([["", ...titles], ...rows])}\n`;
 }
 
+function goalTable(cells) {
+    const rows = goals(cells);
+    return rows.length > 0 ? [`Goals\n\n${align([["", "measured", "goal", "reached"], ...rows])}\n`] : [];
+}
+
 export function tables(workloads, cells, { notes, versions, machine, when, command }) {
     const parts = workloads
-        .map((workload) => [workload, cells.filter((cell) => cell.workload === workload && cell.reports.length > 0)])
+        .map((workload) => [workload, cells.filter((cell) => cell.workload === workload && Object.keys(cell.figures).length > 0)])
         .filter(([, some]) => some.length > 0)
-        .map(([workload, some]) => workloadTable(workload, some));
+        .map(([workload, some]) => workloadTable(workload, some))
+        .concat(goalTable(cells));
     const lines = [
         ...notes.map((note) => `- ${note}`),
         `- ${Object.values(versions).join(", ")}`,
