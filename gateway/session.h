@@ -81,7 +81,8 @@ struct session {
         allowance; /* thousandths of messages that may still come; below zero: above the rate */
     uint64_t charged_ms;    /* when it was worked out last */
     uint64_t complained_ms; /* when the client was told last */
-    char *user;             /* owned; NULL = anonymous */
+    uint64_t silent_ms; /* how long it was silent when it was given up; 0 = its end was heard */
+    char *user;         /* owned; NULL = anonymous */
     size_t user_len;
 };
 

@@ -32,6 +32,7 @@ struct ws {
     char *accept;             /* owned, until the 101 */
     bool bearer;              /* the client offered the subprotocol "bearer" */
     bool open;
+    uint64_t heard_ms;   /* when bytes came last */
     uint64_t ping_ms;    /* when the next ping is due */
     uint64_t pong_ms;    /* when the answer to a ping is due at the latest; 0 = none */
     uint64_t expires_ms; /* when the token ends; UINT64_MAX = never */
@@ -219,6 +220,7 @@ static void on_data(void *upper, struct str bytes)
 {
     struct ws *ws = upper;
 
+    ws->heard_ms = now_ms(ws);
     if (!ws->open) {
         buf_add(&ws->early, bytes);
         return;
@@ -258,6 +260,7 @@ static void on_timeout(void *upper)
         return;
     }
     if (ws->pong_ms != 0 && now >= ws->pong_ms) {
+        ws->session->silent_ms = now - ws->heard_ms;
         session_close(ws->session, REASON_HEARTBEAT);
         return;
     }
@@ -325,7 +328,8 @@ static void carry_accept(void *carrier)
     mem_free(ws->accept);
     ws->accept = NULL;
     ws->open = true;
-    ws->ping_ms = now_ms(ws) + config_of(ws)->ping_interval_ms;
+    ws->heard_ms = now_ms(ws);
+    ws->ping_ms = ws->heard_ms + config_of(ws)->ping_interval_ms;
     if (ws->early.len > 0) {
         conn_deadline(ws->conn, 0); /* after the session has said its first words */
     } else {

@@ -420,7 +420,7 @@ static void player_drained(struct session *session)
 static void player_closed(struct session *session)
 {
     struct player *player = player_of(session);
-    char since[PLAYER_ARG_ROOM], lease[PLAYER_ARG_ROOM];
+    char since[PLAYER_ARG_ROOM], lease[PLAYER_ARG_ROOM], age[PLAYER_ARG_ROOM];
 
     hub_leave(session->services->hub, &player->sub);
     store_forget(&player->calls);
@@ -429,8 +429,9 @@ static void player_closed(struct session *session)
         call_device(player, SCRIPT_device_leave,
                     (const struct str[]){session_id(session),
                                          number_text(since, player->since_ms),
-                                         number_text(lease, lease_ms(player))},
-                    3);
+                                         number_text(lease, lease_ms(player)),
+                                         number_text(age, session->silent_ms)},
+                    4);
     }
     mem_free(player->tag);
     player->tag = NULL;

@@ -9,7 +9,6 @@ local devices = unpack(KEYS)
 local id, since, lease, age = unpack(ARGV)
 
 local now_ms = math.floor(now_us / 1000)
-
 local forget_after = 30 * 86400 * 1000
 
 call('ZADD', devices, now_ms - age + lease, id .. ' ' .. since .. ' ' .. lease)

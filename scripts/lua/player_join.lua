@@ -11,7 +11,6 @@ local player, devices, channel = unpack(KEYS)
 local id, since, lease, grace = unpack(ARGV)
 
 local now_ms = math.floor(now_us / 1000)
-
 local forget_after = 30 * 86400 * 1000
 local leases_read = 1000
 
