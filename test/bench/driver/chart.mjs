@@ -42,7 +42,7 @@ function block(workload, cells, top) {
 export function chart(workloads, cells) {
     const blocks = [];
     let top = 8;
-    for (const workload of workloads) {
+    for (const workload of workloads.filter((row) => !row.alone)) {
         const [text, height] = block(workload, cells, top);
         blocks.push(text);
         top += height;

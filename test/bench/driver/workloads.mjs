@@ -21,8 +21,8 @@ const LATENCY = {
 function talking(count, rate) {
     const one = count === "updates" ? "update" : "delivery";
     return {
-        server: [`server us/${one}`, 2, serverPer(count)],
-        redis: ["Redis us/update", 2, redisPer("updates")],
+        server: [`server µs/${one}`, 2, serverPer(count)],
+        redis: ["Redis µs/update", 2, redisPer("updates")],
         rate: [rate, 0, (r) => r[count] / r.seconds],
         ...LATENCY,
         memory: ["MiB", 1, memory],
@@ -105,8 +105,8 @@ export const WORKLOADS = [
         args: [],
         quick: few("connect", CONNECT),
         figures: {
-            server: ["server us/connection", 1, serverPer("connections")],
-            redis: ["Redis us/connection", 1, redisPer("connections")],
+            server: ["server µs/connection", 1, serverPer("connections")],
+            redis: ["Redis µs/connection", 1, redisPer("connections")],
             rate: ["connections/s", 0, (r) => r.connections / r.seconds],
             ...LATENCY,
         },
@@ -120,7 +120,7 @@ export const WORKLOADS = [
         args: ["--window", 256],
         alone: true,
         figures: {
-            redis: ["Redis us/update", 2, redisPer("updates")],
+            redis: ["Redis µs/update", 2, redisPer("updates")],
             rate: ["updates/s", 0, (r) => r.updates / r.seconds],
             ...LATENCY,
         },
@@ -134,7 +134,7 @@ export const WORKLOADS = [
         args: ["--rate", 6000],
         alone: true,
         figures: {
-            redis: ["Redis us/update", 2, redisPer("updates")],
+            redis: ["Redis µs/update", 2, redisPer("updates")],
             rate: ["updates/s", 0, (r) => r.updates / r.seconds],
             ...LATENCY,
         },
