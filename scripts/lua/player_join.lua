@@ -13,6 +13,8 @@ local id, since, lease, grace = unpack(ARGV)
 local now_ms = math.floor(now_us / 1000)
 local forget_after = 30 * 86400 * 1000
 local leases_read = 1000
+-- The first and the last moment that years of four digits can say.
+local first_ms, last_ms = -62167219200000, 253402300799999
 
 -- The civil date of a number of days since 1970, counted in years that begin in March.
 local function date_of(days)
@@ -59,9 +61,10 @@ local function lay_ghost()
         return
     end
     local played = alive - updated
-    local time = time_text(at + played)
+    local moved = math.max(first_ms, math.min(last_ms, at + played))
+    local time = time_text(moved)
     seq = next_seq(seq)
-    call('HSET', player, 'paused', '1', 'pos', advance(pos, played), 'time', time, 'at', at + played,
+    call('HSET', player, 'paused', '1', 'pos', advance(pos, played), 'time', time, 'at', moved,
         'upd', now_us, 'seq', seq)
     publish(channel, 'p', '-', seq, '{"type_push_state":"on_pause","time_state_update":"' .. time .. '"}')
 end
