@@ -74,7 +74,7 @@ export class RespClient {
 }
 
 // {value, end}, or null when more bytes are needed.
-function parse(bytes, at) {
+export function parse(bytes, at) {
     const lineEnd = bytes.indexOf(CRLF, at);
     if (lineEnd < 0) {
         return null;
