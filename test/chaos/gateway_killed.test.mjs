@@ -27,7 +27,10 @@ describe("under load", () => {
         await crowd.stop();
         await crowd.agrees();
         assert.ok(crowd.said > 100, `${crowd.said} messages`);
-        assert.ok(crowd.devices.some((device) => device.connections > 1), "somebody had to come back");
+        assert.ok(
+            crowd.devices.some((device) => device.connections > 1),
+            "somebody had to come back",
+        );
     });
 
     test("rolling restarts with SIGTERM: everybody is told 1012, comes back and agrees", async (t) => {

@@ -35,8 +35,14 @@ describe("under load", () => {
         }
         await crowd.stop();
         await crowd.agrees();
-        assert.ok(crowd.devices.every((device) => device.connections === 1), "nobody had to come back");
-        assert.ok(crowd.users.every(({ speaker }) => speaker.unavailable > 0), "updates were answered unavailable");
+        assert.ok(
+            crowd.devices.every((device) => device.connections === 1),
+            "nobody had to come back",
+        );
+        assert.ok(
+            crowd.users.every(({ speaker }) => speaker.unavailable > 0),
+            "updates were answered unavailable",
+        );
     });
 
     test("kill -9 of Redis and its return without the data: everybody learns it and can start anew", async (t) => {
@@ -44,7 +50,11 @@ describe("under load", () => {
         await crowd.stop();
         await site.redis.restart({ data: false });
         const listeners = crowd.users.flatMap((user) => user.listeners);
-        await until(() => listeners.every((device) => device.belief === null), "everybody knows that there is no state", patient(5000));
+        await until(
+            () => listeners.every((device) => device.belief === null),
+            "everybody knows that there is no state",
+            patient(5000),
+        );
         crowd.users.forEach(({ speaker }) => assert.ok(speaker.say(newTrack(77))));
         await until(() => listeners.every((device) => device.belief?.track_id === 2), "everybody hears the new track");
         await crowd.agrees();
@@ -61,7 +71,10 @@ describe("under load", () => {
         }
         await crowd.stop();
         await crowd.agrees();
-        assert.ok(crowd.devices.every((device) => device.connections === 1), "nobody had to come back");
+        assert.ok(
+            crowd.devices.every((device) => device.connections === 1),
+            "nobody had to come back",
+        );
     });
 
     test("connections of Redis are killed all the time: everybody agrees afterwards", async (t) => {

@@ -20,9 +20,11 @@ describe("a reset of a thousand sockets at once", () => {
         }
         users.forEach((_, n) => players[n].send(newTrack(0)));
         await Promise.all(players.slice(100).map((player) => player.next(patient(20000))));
-        const counts = await Promise.all(site.gateways.map(async (gateway) => {
-            return (await gateway.metrics()).get("segue_connections", { protocol: "player" });
-        }));
+        const counts = await Promise.all(
+            site.gateways.map(async (gateway) => {
+                return (await gateway.metrics()).get("segue_connections", { protocol: "player" });
+            }),
+        );
         assert.deepEqual(counts, [COUNT / 2, COUNT / 2]);
         players.forEach(leave);
         site.players.length = 0;
@@ -31,10 +33,17 @@ describe("a reset of a thousand sockets at once", () => {
 
     async function isQuiet(site, files) {
         for (const [i, gateway] of site.gateways.entries()) {
-            await until(async () => {
-                const metrics = await gateway.metrics();
-                return metrics.get("segue_connections", { protocol: "player" }) === 0 && metrics.get("segue_channels") === 0;
-            }, "gauges are back", patient(15000));
+            await until(
+                async () => {
+                    const metrics = await gateway.metrics();
+                    return (
+                        metrics.get("segue_connections", { protocol: "player" }) === 0 &&
+                        metrics.get("segue_channels") === 0
+                    );
+                },
+                "gauges are back",
+                patient(15000),
+            );
             await until(() => gateway.openFiles() <= files[i], "files are closed", patient(15000));
         }
     }

@@ -64,7 +64,9 @@ const BAD = {
         "5\rhello",
         "\r\n",
         "5\r\nhelloX\r\n",
-    ].map((chunk) => `POST /healthz HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${chunk}0\r\n\r\n${SECOND}`),
+    ].map(
+        (chunk) => `POST /healthz HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${chunk}0\r\n\r\n${SECOND}`,
+    ),
     "no Host, or several": [
         `GET /healthz HTTP/1.1\r\n\r\n${SECOND}`,
         `GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n${SECOND}`,
@@ -132,7 +134,9 @@ describe("hostile HTTP", () => {
             }
         }
         const raw = await site.raw();
-        await raw.write(`POST /healthz HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n , identity\r\n\r\n${second}`);
+        await raw.write(
+            `POST /healthz HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n , identity\r\n\r\n${second}`,
+        );
         assert.equal((await raw.response()).status, 400);
         assert.equal((await raw.rest()).length, 0);
     });
@@ -299,7 +303,10 @@ describe("hostile HTTP", () => {
         for (let i = 0; i < 40 && !over; i++) {
             await Promise.race([raw.write(burst), sleep(50)]);
         }
-        assert.ok(gateway().residentBytes() - before < 16 * 2 ** 20, "the answers wait in the client, not in the gateway");
+        assert.ok(
+            gateway().residentBytes() - before < 16 * 2 ** 20,
+            "the answers wait in the client, not in the gateway",
+        );
         raw.resume();
         raw.destroy();
         await stillServes();
@@ -310,7 +317,9 @@ describe("hostile HTTP", () => {
         const random = () => (seed = (seed * 1103515245 + 12345) & 0x7fffffff) / 0x7fffffff;
         for (let i = 0; i < 50; i++) {
             const raw = await site.raw();
-            const bytes = Buffer.from(Array.from({ length: 1 + Math.floor(random() * 2000) }, () => Math.floor(random() * 256)));
+            const bytes = Buffer.from(
+                Array.from({ length: 1 + Math.floor(random() * 2000) }, () => Math.floor(random() * 256)),
+            );
             await raw.write(bytes);
             raw.end();
             await within(raw.rest(), "end of the connection");

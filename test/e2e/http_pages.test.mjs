@@ -153,7 +153,10 @@ describe("pages", () => {
     test("HEAD of a page says its length and sends nothing", async () => {
         for (const accept of ["identity", "gzip"]) {
             const full = await get("/player", { "Accept-Encoding": accept });
-            const head = await site.gateways[0].get("/player", { method: "HEAD", headers: { "Accept-Encoding": accept } });
+            const head = await site.gateways[0].get("/player", {
+                method: "HEAD",
+                headers: { "Accept-Encoding": accept },
+            });
             assert.equal(head.body.length, 0);
             assert.equal(Number(head.headers["content-length"]), full.body.length);
             assert.equal(head.headers.etag, full.headers.etag);
@@ -163,13 +166,21 @@ describe("pages", () => {
     test("pages tell browsers not to send the address on", async () => {
         for (const path of ["/", "/player"]) {
             const answer = await get(path);
-            const said = answer.headers["referrer-policy"] ?? answer.text.match(/name="referrer" content="([^"]+)"/)?.[1];
+            const said =
+                answer.headers["referrer-policy"] ?? answer.text.match(/name="referrer" content="([^"]+)"/)?.[1];
             assert.match(said, /^(no-referrer|same-origin)$/, path);
         }
     });
 
     test("a path climbs out of nothing", async () => {
-        for (const path of ["/../gateway.c", "/..%2f..%2fetc%2fpasswd", "/player.html", "/%2fplayer", "/segue.css/", "/.git"]) {
+        for (const path of [
+            "/../gateway.c",
+            "/..%2f..%2fetc%2fpasswd",
+            "/player.html",
+            "/%2fplayer",
+            "/segue.css/",
+            "/.git",
+        ]) {
             const raw = await site.raw();
             await raw.request(`GET ${path} HTTP/1.1`);
             assert.equal((await raw.response()).status, 404, path);

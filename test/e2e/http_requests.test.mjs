@@ -168,7 +168,16 @@ describe("HTTP requests", () => {
     describe("paths", () => {
         test("that lead nowhere are 404 with a JSON body", async () => {
             const raw = await site.raw();
-            const paths = ["/nothing", "/player/", "/Player", "//player", "/healthz/x", "/../etc/passwd", "/%2e%2e/", "/."];
+            const paths = [
+                "/nothing",
+                "/player/",
+                "/Player",
+                "//player",
+                "/healthz/x",
+                "/../etc/passwd",
+                "/%2e%2e/",
+                "/.",
+            ];
             paths.push("/index.html", "/metrics", `/${"x".repeat(3000)}`, "/%00", "/player%00", "/*", "/player;x");
             for (const path of paths) {
                 await raw.request(`GET ${path} HTTP/1.1`);
@@ -238,7 +247,9 @@ describe("HTTP requests", () => {
             for (const field of ["Content-Length: 6000000", "Transfer-Encoding: chunked"]) {
                 const raw = await site.raw();
                 await raw.request("POST /nothing HTTP/1.1", [field]);
-                const part = field.startsWith("C") ? Buffer.alloc(60000, "x") : Buffer.from(`ea60\r\n${"x".repeat(60000)}\r\n`);
+                const part = field.startsWith("C")
+                    ? Buffer.alloc(60000, "x")
+                    : Buffer.from(`ea60\r\n${"x".repeat(60000)}\r\n`);
                 for (let sent = 0; sent < 6000000; sent += 60000) {
                     await raw.write(part);
                 }

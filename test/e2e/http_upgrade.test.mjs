@@ -97,7 +97,16 @@ describe("upgrades", () => {
     });
 
     test("no key, or one that is not 16 bytes in base64, is 400", async () => {
-        for (const key of [null, "", "x", "AAAA", `${KEY}AAAA`, "dGhlIHNhbXBsZSBub25jZQ", "!!!!!!!!!!!!!!!!!!!!!!==", KEY.repeat(20)]) {
+        for (const key of [
+            null,
+            "",
+            "x",
+            "AAAA",
+            `${KEY}AAAA`,
+            "dGhlIHNhbXBsZSBub25jZQ",
+            "!!!!!!!!!!!!!!!!!!!!!!==",
+            KEY.repeat(20),
+        ]) {
             const answer = await handshake({ "Sec-WebSocket-Key": key });
             assert.equal(answer.status, 400, `${key}`);
             assert.ok(answer.json().error);
@@ -142,6 +151,20 @@ describe("upgrades", () => {
             assert.equal(JSON.parse(await raw.text()).type_push_state, "pong");
         } else {
             assert.equal(answer.status, 400);
+        }
+    });
+
+    test("frames that come in one packet with the handshake are read after it", async () => {
+        const raw = await site.raw();
+        const fields = Object.entries(good).map(([name, value]) => `${name}: ${value}`);
+        fields.push("Host: a", `Authorization: Bearer ${tokenOf(site.user())}`);
+        const head = ["GET /player HTTP/1.1", ...fields, "", ""].join("\r\n");
+        const frames = [1, 2, 3].map((t) => frame(TEXT, JSON.stringify({ type_push_state: "ping", t })));
+        await raw.write(Buffer.concat([Buffer.from(head), ...frames]));
+        assert.equal((await raw.response()).status, 101);
+        assert.deepEqual(JSON.parse(await raw.text()), NO_STATE);
+        for (const t of [1, 2, 3]) {
+            assert.equal(JSON.parse(await raw.text()).t, t);
         }
     });
 

@@ -57,6 +57,13 @@ describe("identity", () => {
             await both.close();
         });
 
+        test("query token= may be percent-encoded", async () => {
+            const raw = await site.raw();
+            const token = tokenOf(site.user()).replaceAll(".", "%2E").replaceAll("e", "%65");
+            await raw.upgrade(`/player?a=b&token=${token}&c=d`);
+            assert.deepEqual(JSON.parse(await raw.text()), NO_STATE);
+        });
+
         test("cookie token=, among other cookies", async () => {
             const token = tokenOf(site.user());
             for (const cookie of [`token=${token}`, `a=b; token=${token}; c=d`, `xtoken=no; token=${token}`]) {
@@ -388,15 +395,36 @@ describe("identity", () => {
         });
 
         test("a wrong or missing issuer is 401", async () => {
-            for (const iss of [undefined, "", "https://id.example/", "https://id.exampl", "HTTPS://ID.EXAMPLE", 5, null,
-                ["https://id.example"]]) {
+            for (const iss of [
+                undefined,
+                "",
+                "https://id.example/",
+                "https://id.exampl",
+                "HTTPS://ID.EXAMPLE",
+                5,
+                null,
+                ["https://id.example"],
+            ]) {
                 await isRefused(tokenOf("aud", { claims: { ...right, iss } }), gateway);
             }
         });
 
         test("a wrong or missing audience is 401", async () => {
-            for (const aud of [undefined, "", "segu", "segue2", "Segue", 5, null, [], ["other"], [["segue"]], [5, null],
-                { segue: true }, ["seg", "ue"]]) {
+            for (const aud of [
+                undefined,
+                "",
+                "segu",
+                "segue2",
+                "Segue",
+                5,
+                null,
+                [],
+                ["other"],
+                [["segue"]],
+                [5, null],
+                { segue: true },
+                ["seg", "ue"],
+            ]) {
                 await isRefused(tokenOf("aud", { claims: { ...right, aud } }), gateway);
             }
         });
@@ -421,7 +449,7 @@ describe("identity", () => {
             await isRefused(mint({ sub: user, userId: user }), gateway);
         });
 
-        test("integer 42 and string \"42\" are the same user", async () => {
+        test('integer 42 and string "42" are the same user', async () => {
             for (const [number, text] of [
                 [42, "42"],
                 [0, "0"],
@@ -460,9 +488,53 @@ describe("identity", () => {
         });
 
         test("may be made of anything else, and no two names meet", async () => {
-            const names = ["}{: ", " }{: ", "}{:", "{", "}", "{}", "{x}", "x}", "{x", "x", ":", "::", " ", "  ", "%", "%7B"];
-            names.push("%7D%7B%3A%20", "%25", "%257B", "*", "?", "[x]", "\\", "\\x", '"', "'", "../..", "segue:player:{x}");
-            names.push("x y", "x+y", "x%20y", "X", "ü", "u\u0308", "€", "😀", "a@b.c", "a_b-c.d", "\u200b", "\ufeff", "\u0085");
+            const names = [
+                "}{: ",
+                " }{: ",
+                "}{:",
+                "{",
+                "}",
+                "{}",
+                "{x}",
+                "x}",
+                "{x",
+                "x",
+                ":",
+                "::",
+                " ",
+                "  ",
+                "%",
+                "%7B",
+            ];
+            names.push(
+                "%7D%7B%3A%20",
+                "%25",
+                "%257B",
+                "*",
+                "?",
+                "[x]",
+                "\\",
+                "\\x",
+                '"',
+                "'",
+                "../..",
+                "segue:player:{x}",
+            );
+            names.push(
+                "x y",
+                "x+y",
+                "x%20y",
+                "X",
+                "ü",
+                "u\u0308",
+                "€",
+                "😀",
+                "a@b.c",
+                "a_b-c.d",
+                "\u200b",
+                "\ufeff",
+                "\u0085",
+            );
             const devices = [];
             for (const [i, name] of names.entries()) {
                 const sender = await site.player(name, i % 2);

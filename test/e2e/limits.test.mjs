@@ -172,7 +172,8 @@ describe("limits", () => {
             let most = 0;
             for (let i = 1; i <= count; i++) {
                 sender.send({ ...changePosition(i, i), pad });
-                if (i % 10 === 0) { // so few that the witness is never slow itself
+                if (i % 10 === 0) {
+                    // so few that the witness is never slow itself
                     await until(() => witness.unread >= 10, "the witness follows", patient(), 0);
                     witness.takeAll();
                     most = Math.max(most, gateway.residentBytes() - before);

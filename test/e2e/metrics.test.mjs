@@ -88,10 +88,17 @@ describe("metrics", () => {
             assert.equal(found.types.get(name), "histogram");
             const buckets = found.samples.filter((sample) => sample.name === `${name}_bucket`);
             const bounds = buckets.map(({ labels }) => (labels.le === "+Inf" ? Infinity : Number(labels.le)));
-            assert.deepEqual(bounds, [...bounds].sort((a, b) => a - b));
+            assert.deepEqual(
+                bounds,
+                [...bounds].sort((a, b) => a - b),
+            );
             assert.equal(bounds.at(-1), Infinity);
             const values = buckets.map(({ value }) => value);
-            assert.deepEqual(values, [...values].sort((a, b) => a - b), "buckets are cumulative");
+            assert.deepEqual(
+                values,
+                [...values].sort((a, b) => a - b),
+                "buckets are cumulative",
+            );
             assert.equal(values.at(-1), found.get(`${name}_count`));
             const mean = found.get(`${name}_sum`) / found.get(`${name}_count`);
             assert.ok(mean > 0 && mean < patient(1000) / 1000, `a mean of ${mean} s`);
@@ -160,7 +167,10 @@ describe("metrics", () => {
         assert.equal(await refused(() => Player.refused(gateway, { token: "bad" })), 1);
         const one = await site.player(site.user(), 0);
         assert.equal(await refused(() => one.refuses("nonsense")), 1);
-        assert.ok((await growth(0, "segue_rejected_total", { reason: "unauthorized" }, () => Player.refused(gateway, {}))) === 1);
+        assert.ok(
+            (await growth(0, "segue_rejected_total", { reason: "unauthorized" }, () => Player.refused(gateway, {}))) ===
+                1,
+        );
         one.terminate();
     });
 

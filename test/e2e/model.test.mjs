@@ -58,7 +58,12 @@ function firstCommand(random, n) {
     };
 }
 
-const nonsense = ["", "{}", '{"type_push_state":"on_pause"}', '{"type_push_state":"change_position","last_sec_position":-1}'];
+const nonsense = [
+    "",
+    "{}",
+    '{"type_push_state":"on_pause"}',
+    '{"type_push_state":"change_position","last_sec_position":-1}',
+];
 
 describe(`a simple model (seed ${SEED})`, () => {
     const site = suiteSite({ gateways: 2, flags: { rate: 0 } });
@@ -109,7 +114,11 @@ describe(`a simple model (seed ${SEED})`, () => {
             }
             for (const [i, device] of devices.slice(0, -1).entries()) {
                 const own = new Set(sent[i]);
-                assert.deepEqual(order.filter((message) => own.has(message)), sent[i], "one device's order is kept");
+                assert.deepEqual(
+                    order.filter((message) => own.has(message)),
+                    sent[i],
+                    "one device's order is kept",
+                );
                 const expected = order.filter((message) => !own.has(message));
                 const heard = [];
                 let refusals = 0;
@@ -141,6 +150,9 @@ describe(`a simple model (seed ${SEED})`, () => {
         const played = await Promise.all(
             Array.from({ length: USERS }, (_, i) => play(site.user(), generator(SEED + i), share)),
         );
-        assert.equal(played.reduce((sum, one) => sum + one, 0), share * USERS);
+        assert.equal(
+            played.reduce((sum, one) => sum + one, 0),
+            share * USERS,
+        );
     });
 });

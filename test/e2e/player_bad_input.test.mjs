@@ -18,7 +18,17 @@ const position = (value) => command('"change_position"', `"last_sec_position":${
 const track = (value) => command('"new_track"', `"track_id":${value},"from_is":"album","from_is_id":1`);
 
 const REFUSED = {
-    "text that is not JSON": ["", " ", "hello", "{", "}", '{"a"', "{'type_push_state':'on_pause'}", "<xml/>", "\ufeff{}"],
+    "text that is not JSON": [
+        "",
+        " ",
+        "hello",
+        "{",
+        "}",
+        '{"a"',
+        "{'type_push_state':'on_pause'}",
+        "<xml/>",
+        "\ufeff{}",
+    ],
     "JSON with something behind it": [
         `${textOf(onPause(5))}x`,
         `${textOf(onPause(5))}${textOf(onPause(5))}`,
@@ -62,7 +72,9 @@ const REFUSED = {
     "NaN and Infinity": ["NaN", "-NaN", "Infinity", "-Infinity", "nan", "inf"].map(position),
     "a negative position": ["-1", "-0.001", "-1e300", "-1e-300"].map(position),
     "a position of another type": ["null", "true", '"5"', "[]", "{}", "[5]", '""'].map(position),
-    "a command of another type": ["null", "5", "true", "[]", '["on_pause"]', "{}"].map((type) => command(type, '"x":1')),
+    "a command of another type": ["null", "5", "true", "[]", '["on_pause"]', "{}"].map((type) =>
+        command(type, '"x":1'),
+    ),
     "a command that does not exist": [
         '"stop"',
         '"ON_PAUSE"',
@@ -122,6 +134,19 @@ describe("bad input of a player", () => {
             await witness.receives(changePosition(9, 9));
         });
     }
+
+    test("a position beyond all tracks is refused or kept exactly, and later arithmetic stays finite", async () => {
+        for (const huge of ["9007199254740994", "1e21", "1e300", "1.7976931348623157e308"]) {
+            const user = site.user();
+            const player = await site.player(user);
+            await site.apply(user, player, newTrack(0));
+            player.send(position(huge));
+            player.send(onPause(10));
+            const paused = await site.stateWhen(user, (found) => found.on_pause);
+            const kept = Math.abs(paused.last_sec_position / Number(huge) - 1) < 1e-9;
+            assert.ok(kept || paused.last_sec_position === 10, JSON.stringify(paused));
+        }
+    });
 
     test("an id beyond 2^53 is refused or kept exactly, never another number", async () => {
         for (const id of ["9007199254740993", "-9007199254740993", "18446744073709551617"]) {

@@ -33,7 +33,8 @@ describe("the ghost", { concurrency: 16 }, () => {
     // How far a state moved on beyond what was sent, in ms; position and time must agree about it.
     function played(found, position, time) {
         const byPosition = (found.last_sec_position - position) * 1000;
-        const byTime = Date.parse(found.time_state_update.replace("+0000", "Z")) - Date.parse(time.replace("+0000", "Z"));
+        const byTime =
+            Date.parse(found.time_state_update.replace("+0000", "Z")) - Date.parse(time.replace("+0000", "Z"));
         assert.ok(Math.abs(byPosition - byTime) <= 1, `position +${byPosition} ms, time +${byTime} ms`);
         return byPosition;
     }
@@ -80,7 +81,11 @@ describe("the ghost", { concurrency: 16 }, () => {
         await waitUntilGone();
         const found = await site.stateOf(user);
         assert.equal(found.on_pause, true);
-        between(played(found, 0, newTrack(0).time_state_update), left.from - started.to, left.to - started.from + SLACK);
+        between(
+            played(found, 0, newTrack(0).time_state_update),
+            left.from - started.to,
+            left.to - started.from + SLACK,
+        );
     });
 
     test("it reads the same again later, and off_pause goes on from there", async () => {
@@ -173,6 +178,39 @@ describe("the ghost", { concurrency: 16 }, () => {
         assert.equal(found.on_pause, true);
         const most = killed.to - started.from;
         between(played(found, 0, newTrack(0).time_state_update), most - 2 * PING_INTERVAL - SLACK, most);
+    });
+
+    test("a killed process's device counts for the longer of lease and grace", async () => {
+        const user = site.user();
+        const gracious = await site.addGateway({ "orphan-grace": 3600 });
+        const doomed = await site.addGateway();
+        const player = await site.player(user, doomed);
+        await site.apply(user, player, newTrack(0));
+        await doomed.kill();
+        await waitUntilGone();
+        assert.deepEqual(await site.stateOf(user, gracious), state(0, 0), "the grace is longer");
+    });
+
+    test("a lease is as long as its owner said, not as its reader would have it", async () => {
+        const user = site.user();
+        const doomed = await site.addGateway({ "ping-interval": 3600000, "ping-timeout": 3600000 });
+        const player = await site.player(user, doomed);
+        await site.apply(user, player, newTrack(0));
+        await doomed.kill();
+        await waitUntilGone();
+        assert.deepEqual(await site.stateOf(user, 0), state(0, 0));
+    });
+
+    test("a drained process's devices are gone at once", async () => {
+        const user = site.user();
+        const leaving = await site.addGateway({ "ping-interval": 3600000, "ping-timeout": 3600000 });
+        const player = await site.player(user, leaving);
+        const started = await timed(() => site.apply(user, player, newTrack(0)));
+        const left = await timed(() => leaving.terminate());
+        await sleep(GRACE_S * 1000 + SLACK);
+        const found = await site.stateOf(user, 0);
+        assert.equal(found.on_pause, true);
+        between(played(found, 0, newTrack(0).time_state_update), left.from - started.to, left.to - started.from);
     });
 
     test("a killed process's devices do not matter while another device of the user is alive", async () => {

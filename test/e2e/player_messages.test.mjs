@@ -86,6 +86,15 @@ describe("player messages", () => {
             sameState(await stateAfter(newTrack(0), changePosition(1, 0)), state(1, 0));
         });
 
+        test("a position is kept as given, to the last digit", async () => {
+            for (const position of [0.1, 1e-7, 5e-324, 1 / 3, 123456789.12345679, 1e15 + 0.5]) {
+                const result = await stateAfter(newTrack(0), changePosition(1, position));
+                assert.equal(result.last_sec_position, position);
+                const paused = await stateAfter(newTrack(0), changePosition(1, position), onPause(1));
+                assert.ok(Math.abs(paused.last_sec_position - position) <= position * 1e-14, `${position}`);
+            }
+        });
+
         test("positions add up over many pauses", async () => {
             const messages = [newTrack(0)];
             for (let i = 0; i < 10; i++) {
@@ -129,7 +138,11 @@ describe("player messages", () => {
         }
 
         test("all forms of one moment mean the same moment", async () => {
-            for (const time of ["2022-05-09T09:09:30Z", "2022-05-09T09:09:30.000+00:00", "2022-05-09T09:09:30.0+0000"]) {
+            for (const time of [
+                "2022-05-09T09:09:30Z",
+                "2022-05-09T09:09:30.000+00:00",
+                "2022-05-09T09:09:30.0+0000",
+            ]) {
                 const result = await stateAfter(newTrack(0), { ...onPause(0), time_state_update: time });
                 assert.equal(result.last_sec_position, 18, time);
             }
@@ -226,7 +239,18 @@ describe("player messages", () => {
             );
         });
 
-        for (const id of [0, 1, -5, 2147483648, 9007199254740991, "abc", "5", "ü".repeat(64), "x".repeat(128), 'a"\\b\n']) {
+        for (const id of [
+            0,
+            1,
+            -5,
+            2147483648,
+            9007199254740991,
+            "abc",
+            "5",
+            "ü".repeat(64),
+            "x".repeat(128),
+            'a"\\b\n',
+        ]) {
             test(`an id may be ${JSON.stringify(id).slice(0, 30)} and comes back as it was`, async () => {
                 const result = await stateAfter(newTrack(0, { track: id, fromId: id }));
                 assert.deepEqual(result, state(0, 0, { track: id, fromId: id }));
@@ -335,6 +359,16 @@ describe("player messages", () => {
             await all[2].hearsNothing();
         });
 
+        test("three hundred devices of one user all hear the same", async () => {
+            const user = site.user();
+            const all = await Promise.all(Array.from({ length: 300 }, (_, i) => site.player(user, i % 2)));
+            all[0].send(newTrack(0));
+            await Promise.all(all.slice(1).map((player) => player.receives(newTrack(0))));
+            all[1].send(onPause(5));
+            await Promise.all(all.filter((_, i) => i !== 1).map((player) => player.receives(onPause(5))));
+            all.forEach((player) => player.terminate());
+        });
+
         test("a message of 16 KiB is forwarded whole", async () => {
             const { say: tell } = await devices(newTrack(0));
             const head = `{"type_push_state":"on_pause","time_state_update":"${at(5)}","pad":"`;
@@ -394,7 +428,21 @@ describe("player messages", () => {
     });
 
     describe("ping", () => {
-        for (const t of [0, 1, -1.5, 1e21, "", "ü 😀 \" \\ \n", true, false, null, [], [1, [2]], {}, { a: { b: [null] } }]) {
+        for (const t of [
+            0,
+            1,
+            -1.5,
+            1e21,
+            "",
+            'ü 😀 " \\ \n',
+            true,
+            false,
+            null,
+            [],
+            [1, [2]],
+            {},
+            { a: { b: [null] } },
+        ]) {
             test(`t may be ${JSON.stringify(t)} and comes back`, async () => {
                 const player = await site.player(site.user());
                 const before = await site.redis.now();

@@ -25,7 +25,10 @@ describe("a running process", () => {
         const user = site.user();
         const player = await site.player(user, gateway);
         await player.refuses("nonsense");
-        await player.refuses({ type_push_state: "on_pause", time_state_update: "forged\n2026-01-01T00:00:00.000Z info x" });
+        await player.refuses({
+            type_push_state: "on_pause",
+            time_state_update: "forged\n2026-01-01T00:00:00.000Z info x",
+        });
         player.send(newTrack(0));
         player.sendBinary(Buffer.from("x"));
         await player.closed();
@@ -44,7 +47,7 @@ describe("a running process", () => {
             await raw.response();
             raw.reset();
         }
-        const good = await Player.open(gateway, { query: { token: tokenOf("}{\" \\ü\u2028") } });
+        const good = await Player.open(gateway, { query: { token: tokenOf('}{" \\ü\u2028') } });
         good.reset();
         const closing = await site.player(user, gateway);
         await closing.close(4999);
@@ -82,7 +85,12 @@ describe("a running process", () => {
 
     test("nothing is logged below the level that was asked for", async () => {
         const port = await freePort();
-        const flags = { listen: `127.0.0.1:${port}`, "admin-listen": "", redis: site.redis.unixUrl, "log-level": "error" };
+        const flags = {
+            listen: `127.0.0.1:${port}`,
+            "admin-listen": "",
+            redis: site.redis.unixUrl,
+            "log-level": "error",
+        };
         const gateway = await Gateway.start({ flags, env: { SEGUE_JWT_SECRET: SECRET }, port });
         site.gateways.push(gateway);
         await visit(gateway, "not.a.token");
@@ -104,7 +112,10 @@ describe("a running process", () => {
             const token = tokenOf(site.user());
             const player = await Player.open(gateway, { token, headers: { "X-Forwarded-For": forwarded } });
             await player.close();
-            await until(() => gateway.log.includes(`peer=${seen} `), () => `peer ${seen} for ${forwarded}:\n${gateway.log}`);
+            await until(
+                () => gateway.log.includes(`peer=${seen} `),
+                () => `peer ${seen} for ${forwarded}:\n${gateway.log}`,
+            );
         }
     });
 
@@ -166,7 +177,10 @@ describe("leaving", { concurrency: 8 }, () => {
                     return Date.now() - start;
                 }),
             );
-            assert.ok(Math.max(...ends) - Math.min(...ends) > 800, `closed after ${Math.min(...ends)} to ${Math.max(...ends)} ms`);
+            assert.ok(
+                Math.max(...ends) - Math.min(...ends) > 800,
+                `closed after ${Math.min(...ends)} to ${Math.max(...ends)} ms`,
+            );
             assert.ok(ends.filter((end) => end < 400).length < 30, "not all at once");
             assert.equal((await within(leaving.ended, "end of the process")).code, 0);
             assert.ok(Date.now() - start < patient(5000));
@@ -185,7 +199,10 @@ describe("leaving", { concurrency: 8 }, () => {
         assert.equal((await request(leaving.adminUrl("/healthz"))).status, 200);
         await until(async () => {
             const socket = connect(leaving.port, leaving.host);
-            const [outcome] = await Promise.race([once(socket, "connect").then(() => ["open"]), once(socket, "error")]).catch((e) => [e]);
+            const [outcome] = await Promise.race([
+                once(socket, "connect").then(() => ["open"]),
+                once(socket, "error"),
+            ]).catch((e) => [e]);
             socket.destroy();
             return outcome.code === "ECONNREFUSED";
         }, "the listener is closed");

@@ -125,9 +125,28 @@ describe("starting a process", () => {
     });
 
     const BAD = {
-        listen: ["", "x", "127.0.0.1", "127.0.0.1:", ":8080x", "127.0.0.1:65536", "127.0.0.1:-1", "999.0.0.1:80", "[::1:80"],
+        listen: [
+            "",
+            "x",
+            "127.0.0.1",
+            "127.0.0.1:",
+            ":8080x",
+            "127.0.0.1:65536",
+            "127.0.0.1:-1",
+            "999.0.0.1:80",
+            "[::1:80",
+        ],
         "admin-listen": ["x", "127.0.0.1:x", "127.0.0.1:70000"],
-        redis: ["", "x", "http://127.0.0.1:6379", "redis://", "redis://h:x", "redis://h:6379/x", "redis://h:99999", "unix://"],
+        redis: [
+            "",
+            "x",
+            "http://127.0.0.1:6379",
+            "redis://",
+            "redis://h:x",
+            "redis://h:6379/x",
+            "redis://h:99999",
+            "unix://",
+        ],
         "redis-prefix": ["a\nb", "x".repeat(1000)],
         "jwt-secret": [""],
         "jwt-key": ["/nonexistent/key.pem", "kid=/nonexistent/key.pem", directory],
@@ -164,7 +183,8 @@ describe("starting a process", () => {
     });
 
     test("a key file that holds no public key is refused", () => {
-        const ed25519 = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
+        const ed25519 =
+            "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
         const good = keyPair("ES256").pem;
         for (const [name, text] of Object.entries({
             "empty.pem": "",
@@ -186,7 +206,11 @@ describe("starting a process", () => {
     });
 
     test("a complaint does not show a secret", () => {
-        for (const url of ["redis://:hunter2secret@h:x", "redis://u:hunter2secret@h:6379/x", "redos://u:hunter2secret@h"]) {
+        for (const url of [
+            "redis://:hunter2secret@h:x",
+            "redis://u:hunter2secret@h:6379/x",
+            "redos://u:hunter2secret@h",
+        ]) {
             assert.doesNotMatch(complains(["--redis", url], "--redis"), /hunter2/);
             assert.doesNotMatch(complains([], "SEGUE_REDIS", { SEGUE_REDIS: url }), /hunter2/);
         }
@@ -238,6 +262,13 @@ describe("starting a process", () => {
             await other.close();
         });
 
+        test("it may listen on IPv6", async () => {
+            const gateway = await site.addGateway({ listen: "[::1]:0" });
+            assert.equal(gateway.host, "::1");
+            const player = await site.player(site.user(), gateway);
+            await player.hearsNothing();
+        });
+
         test("a flag wins over its twin in a running process", async () => {
             const gateway = await site.addGateway({ "max-message": 300 }, { env: { SEGUE_MAX_MESSAGE: "100" } });
             const player = await site.player(site.user(), gateway);
@@ -266,7 +297,10 @@ describe("starting a process", () => {
         });
 
         test("with different prefixes know nothing of each other, on one Redis", async () => {
-            const [one, two] = [await site.addGateway({ "redis-prefix": "one:" }), await site.addGateway({ "redis-prefix": "two:" })];
+            const [one, two] = [
+                await site.addGateway({ "redis-prefix": "one:" }),
+                await site.addGateway({ "redis-prefix": "two:" }),
+            ];
             const user = site.user();
             const [here, there] = [await site.player(user, one), await site.player(user, two)];
             const witness = await site.player(user, one);

@@ -26,11 +26,15 @@ async function isReady(gateway) {
 }
 
 function allAway(site) {
-    return Promise.all(site.gateways.map((gateway) => until(() => isAway(gateway), "/readyz says 503", patient(15000))));
+    return Promise.all(
+        site.gateways.map((gateway) => until(() => isAway(gateway), "/readyz says 503", patient(15000))),
+    );
 }
 
 function allReady(site) {
-    return Promise.all(site.gateways.map((gateway) => until(() => isReady(gateway), "/readyz says 200", patient(15000))));
+    return Promise.all(
+        site.gateways.map((gateway) => until(() => isReady(gateway), "/readyz says 200", patient(15000))),
+    );
 }
 
 // Three devices of one user on both processes; the first has started a track.
@@ -119,8 +123,10 @@ describe("while Redis is away", { concurrency: 6 }, () => {
         await all[1].close();
         await site.redis.restart();
         await allReady(site);
-        await until(async () => (await site.gateways[0].metrics()).get("segue_connections", { protocol: "player" }) === 1,
-            "one is left");
+        await until(
+            async () => (await site.gateways[0].metrics()).get("segue_connections", { protocol: "player" }) === 1,
+            "one is left",
+        );
     });
 });
 
@@ -200,7 +206,10 @@ describe("when Redis is back", { concurrency: 6 }, () => {
         const after = (await site.stateOf(user, 1, extended)).seq;
         const applied = after - before - 1;
         assert.ok(mirror.unavailable > 0, "some were unavailable");
-        assert.ok(applied >= total - mirror.unavailable, `${applied} applied, ${mirror.unavailable} unavailable of ${total}`);
+        assert.ok(
+            applied >= total - mirror.unavailable,
+            `${applied} applied, ${mirror.unavailable} unavailable of ${total}`,
+        );
         assert.ok(applied <= total);
     });
 
@@ -227,7 +236,10 @@ describe("when Redis is back", { concurrency: 6 }, () => {
         await sleep(200);
         over = true;
         await trying;
-        assert.ok(outcomes.every((status) => [101, 503].includes(status)), `${[...new Set(outcomes)]}`);
+        assert.ok(
+            outcomes.every((status) => [101, 503].includes(status)),
+            `${[...new Set(outcomes)]}`,
+        );
         assert.ok(outcomes.includes(503) && outcomes.at(-1) === 101);
         await inStep(all, onPause(3));
     });
@@ -276,7 +288,10 @@ describe("when one process alone loses Redis", { concurrency: 6 }, () => {
             sameState(await player.nextJson(PROMISED), state(28, 8, { track: 5, paused: true }));
         }
         const { seq, server_time, devices: count, ...six } = await extended.nextJson(PROMISED);
-        assert.ok(seq > JSON.parse(extended.first).seq && server_time > 0 && count >= 1, JSON.stringify({ seq, count }));
+        assert.ok(
+            seq > JSON.parse(extended.first).seq && server_time > 0 && count >= 1,
+            JSON.stringify({ seq, count }),
+        );
         sameState(six, state(28, 8, { track: 5, paused: true }));
         assert.ok(Date.now() - start < PROMISED);
         await inStep([all[1], all[0], all[2], other, extended], offPause(40));
@@ -313,7 +328,10 @@ describe("when one process alone loses Redis", { concurrency: 6 }, () => {
         await inStep(all, onPause(31));
         const final = await site.stateOf(user);
         assert.equal(final.on_pause, true);
-        assert.ok(Math.abs(final.last_sec_position - 301) < 1e-6 || final.last_sec_position === 300, JSON.stringify(final));
+        assert.ok(
+            Math.abs(final.last_sec_position - 301) < 1e-6 || final.last_sec_position === 300,
+            JSON.stringify(final),
+        );
     });
 
     test("after many breaks everybody believes what Redis knows", async (t) => {
@@ -474,7 +492,10 @@ describe("ways to Redis", { concurrency: 6 }, () => {
         const site = await testSite(t, { gateways: 0, redis: { password: "right-one" } });
         for (const url of [`redis://:wrong-one@127.0.0.1:${site.redis.port}`, `redis://127.0.0.1:${site.redis.port}`]) {
             const gateway = await site.addGateway({ redis: url }, { ready: false });
-            await until(() => /WRONGPASS|NOAUTH|password|authenticat/i.test(gateway.log), () => gateway.log);
+            await until(
+                () => /WRONGPASS|NOAUTH|password|authenticat/i.test(gateway.log),
+                () => gateway.log,
+            );
             assert.doesNotMatch(gateway.log, /wrong-one/);
             assert.equal((await gateway.get("/readyz")).status, 503);
             assert.equal((await gateway.get("/healthz")).status, 200);

@@ -47,7 +47,9 @@ describe("WebSocket", () => {
         const fragments = (bytes, size) => {
             const count = Math.max(1, Math.ceil(bytes.length / size));
             return Array.from({ length: count }, (_, i) =>
-                frame(i === 0 ? TEXT : CONTINUATION, bytes.subarray(i * size, (i + 1) * size), { fin: i === count - 1 }),
+                frame(i === 0 ? TEXT : CONTINUATION, bytes.subarray(i * size, (i + 1) * size), {
+                    fin: i === count - 1,
+                }),
             );
         };
 
@@ -179,7 +181,11 @@ describe("WebSocket", () => {
             test(`with ${what} is 1007, as soon as it comes`, async () => {
                 const bad = Buffer.from(hex, "hex");
                 await failsWith(1007, frame(TEXT, bad), "in one frame");
-                await failsWith(1007, frame(TEXT, Buffer.concat([Buffer.from("{"), bad]), { fin: false }), "unfinished");
+                await failsWith(
+                    1007,
+                    frame(TEXT, Buffer.concat([Buffer.from("{"), bad]), { fin: false }),
+                    "unfinished",
+                );
                 const bytes = [...bad].map((byte, i) => frame(i ? CONTINUATION : TEXT, [byte], { fin: false }));
                 await failsWith(1007, Buffer.concat(bytes), "byte by byte");
                 const long = frame(TEXT, Buffer.concat([Buffer.from("{"), bad, Buffer.alloc(5000, " ")]));
@@ -197,7 +203,9 @@ describe("WebSocket", () => {
 
         test("may break a character between fragments", async () => {
             const { raw, witness } = await pair();
-            const message = Buffer.from(`{"type_push_state":"on_pause","time_state_update":"2022-05-09T09:10:12Z","é€😀":1}`);
+            const message = Buffer.from(
+                `{"type_push_state":"on_pause","time_state_update":"2022-05-09T09:10:12Z","é€😀":1}`,
+            );
             for (let at = message.indexOf("é"); at < message.length; at++) {
                 await raw.write(frame(TEXT, message.subarray(0, at), { fin: false }));
                 await raw.write(frame(CONTINUATION, message.subarray(at)));
@@ -222,7 +230,11 @@ describe("WebSocket", () => {
                 await failsWith(1002, frame(PING, "", { rsv }), `ping ${rsv}`);
                 await failsWith(1002, frame(CLOSE, "", { rsv }), `close ${rsv}`);
             }
-            await failsWith(1002, [frame(TEXT, "{", { fin: false }), frame(CONTINUATION, "}", { rsv: 4 })], "continuation");
+            await failsWith(
+                1002,
+                [frame(TEXT, "{", { fin: false }), frame(CONTINUATION, "}", { rsv: 4 })],
+                "continuation",
+            );
         });
 
         test("reserved opcodes are 1002", async () => {
@@ -242,8 +254,16 @@ describe("WebSocket", () => {
         test("a control frame of more than 125 bytes, or in fragments, is 1002", async () => {
             for (const opcode of [PING, PONG, CLOSE]) {
                 await failsWith(1002, frame(opcode, "x".repeat(126)), `126 bytes in ${opcode}`);
-                await failsWith(1002, frame(opcode, "", { form: 16, length: 65535 }).subarray(0, 8), `65535 in ${opcode}`);
-                await failsWith(1002, frame(opcode, "", { form: 64, length: 2 ** 40 }).subarray(0, 14), `2^40 in ${opcode}`);
+                await failsWith(
+                    1002,
+                    frame(opcode, "", { form: 16, length: 65535 }).subarray(0, 8),
+                    `65535 in ${opcode}`,
+                );
+                await failsWith(
+                    1002,
+                    frame(opcode, "", { form: 64, length: 2 ** 40 }).subarray(0, 14),
+                    `2^40 in ${opcode}`,
+                );
                 await failsWith(1002, frame(opcode, "", { fin: false }), `fragment of ${opcode}`);
             }
         });
@@ -417,7 +437,8 @@ describe("WebSocket", () => {
         });
 
         test("half-closed sockets are let go", async () => {
-            const connections = async () => (await site.gateways[0].metrics()).get("segue_connections", { protocol: "player" });
+            const connections = async () =>
+                (await site.gateways[0].metrics()).get("segue_connections", { protocol: "player" });
             const before = await connections();
             const raws = [];
             for (const leave of [
@@ -484,10 +505,14 @@ describe("WebSocket", () => {
             const player = await site.player(user, gateway);
             await player.hearsNothing();
             assert.ok(raw);
-            await until(async () => {
-                const metrics = await gateway.metrics();
-                return metrics.get("segue_connections", { protocol: "player" }) <= 4;
-            }, "it is dropped", patient(8000));
+            await until(
+                async () => {
+                    const metrics = await gateway.metrics();
+                    return metrics.get("segue_connections", { protocol: "player" }) <= 4;
+                },
+                "it is dropped",
+                patient(8000),
+            );
         });
     });
 
@@ -498,7 +523,9 @@ describe("WebSocket", () => {
             const raw = await site.rawPlayer(site.user(), i % 2);
             const parts = [];
             for (let n = 1 + random(6); n > 0; n--) {
-                const payload = Buffer.from(Array.from({ length: random(4) ? random(40) : random(3000) }, () => 32 + random(95)));
+                const payload = Buffer.from(
+                    Array.from({ length: random(4) ? random(40) : random(3000) }, () => 32 + random(95)),
+                );
                 const options = { fin: random(3) > 0, mask: random(12) > 0, rsv: random(12) ? 0 : random(8) };
                 parts.push(frame(random(4) ? random(3) : random(16), payload, options));
             }

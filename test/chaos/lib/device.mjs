@@ -25,7 +25,7 @@ export class Device {
     }
 
     async #run() {
-        for (let delay = FIRST_DELAY_MS; !this.#over; ) {
+        for (let delay = FIRST_DELAY_MS; !this.#over;) {
             const gateway = this.gateways[Math.floor(Math.random() * this.gateways.length)];
             const player = await Player.open(gateway, { token: this.token }).catch(() => null);
             if (player) {

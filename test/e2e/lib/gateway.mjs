@@ -80,12 +80,14 @@ export class Gateway {
     }
 
     async #learnPorts(admin) {
-        await until(() => this.isOver || (this.address("listening") && (!admin || this.address("admin listening"))),
-            () => `the gateway listens; its log:\n${this.log}`);
+        await until(
+            () => this.isOver || (this.address("listening") && (!admin || this.address("admin listening"))),
+            () => `the gateway listens; its log:\n${this.log}`,
+        );
         if (this.isOver) {
             throw new Error(`the gateway ended at once: ${this.log}`);
         }
-        const [, host, port] = this.address("listening").match(/^(.*):(\d+)$/);
+        const [, host, port] = this.address("listening").match(/^\[?(.*?)\]?:(\d+)$/);
         this.host = host === "0.0.0.0" ? "127.0.0.1" : host;
         this.port = Number(port);
         this.adminPort = admin ? Number(this.address("admin listening").split(":").at(-1)) : 0;
@@ -112,7 +114,7 @@ export class Gateway {
     }
 
     url(path = "/") {
-        return `http://${this.host}:${this.port}${path}`;
+        return `http://${this.host.includes(":") ? `[${this.host}]` : this.host}:${this.port}${path}`;
     }
 
     adminUrl(path = "/") {
@@ -124,8 +126,10 @@ export class Gateway {
     }
 
     ready() {
-        return until(async () => this.isOver || (await this.get("/readyz")).status === 200,
-            () => `/readyz says 200; the log:\n${this.log}`);
+        return until(
+            async () => this.isOver || (await this.get("/readyz")).status === 200,
+            () => `/readyz says 200; the log:\n${this.log}`,
+        );
     }
 
     async metrics() {

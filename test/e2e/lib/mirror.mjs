@@ -36,11 +36,6 @@ export class Mirror {
             this.state = apply(this.state, frame);
         }
     }
-
-    // An own message that is known to be applied.
-    believe(message) {
-        this.state = apply(this.state, message);
-    }
 }
 
 function millis(time) {
@@ -51,7 +46,8 @@ function millis(time) {
 export function apply(state, message) {
     const fields = typeof message.data === "object" && message.data !== null ? message.data : message;
     const { time_state_update } = fields;
-    const elapsed = state && !state.on_pause ? Math.max(0, millis(time_state_update) - millis(state.time_state_update)) : 0;
+    const elapsed =
+        state && !state.on_pause ? Math.max(0, millis(time_state_update) - millis(state.time_state_update)) : 0;
     switch (message.type_push_state) {
         case "new_track":
             return {

@@ -15,7 +15,8 @@ let pings = 0;
 // The URL of a gateway's /player.
 export function playerUrl(gateway, query = {}) {
     const search = new URLSearchParams(query).toString();
-    return `ws://${gateway.host}:${gateway.port}/player${search ? `?${search}` : ""}`;
+    const host = gateway.host.includes(":") ? `[${gateway.host}]` : gateway.host;
+    return `ws://${host}:${gateway.port}/player${search ? `?${search}` : ""}`;
 }
 
 function socketOf(gateway, { token, query = {}, headers = {}, protocols = [], ...options }) {

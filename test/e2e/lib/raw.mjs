@@ -45,10 +45,6 @@ export class Raw {
         this.#socket.on("close", () => finish(null));
     }
 
-    get bytesWritten() {
-        return this.#socket.bytesWritten;
-    }
-
     write(bytes) {
         return new Promise((resolve) => this.#socket.write(bytes, () => resolve()));
     }
@@ -112,10 +108,14 @@ export class Raw {
 
     // The next HTTP answer; bodiless: it answers a HEAD.
     async response({ bodiless = false, ms } = {}) {
-        const head = await this.#take((bytes) => {
-            const end = bytes.indexOf(HEAD_END);
-            return end < 0 ? null : { value: bytes.toString("latin1", 0, end), end: end + HEAD_END.length };
-        }, "head of an answer", ms);
+        const head = await this.#take(
+            (bytes) => {
+                const end = bytes.indexOf(HEAD_END);
+                return end < 0 ? null : { value: bytes.toString("latin1", 0, end), end: end + HEAD_END.length };
+            },
+            "head of an answer",
+            ms,
+        );
         const [line, ...fields] = head.split("\r\n");
         const status = line.match(/^HTTP\/1\.1 (\d{3}) \S.*$/);
         assert.ok(status, `a status line: ${line}`);
@@ -123,15 +123,20 @@ export class Raw {
         for (const field of fields) {
             const [, name, value] = field.match(/^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*$/) ?? [];
             assert.ok(name, `a field of an answer: ${field}`);
-            headers[name.toLowerCase()] = name.toLowerCase() in headers ? `${headers[name.toLowerCase()]}, ${value}` : value;
+            headers[name.toLowerCase()] =
+                name.toLowerCase() in headers ? `${headers[name.toLowerCase()]}, ${value}` : value;
         }
         const code = Number(status[1]);
         const empty = bodiless || code < 200 || code === 204 || code === 304;
         const length = empty ? 0 : Number(headers["content-length"]);
         assert.ok(Number.isInteger(length), `an answer says its length: ${head}`);
-        const body = await this.#take((bytes) => {
-            return bytes.length < length ? null : { value: Buffer.from(bytes.subarray(0, length)), end: length };
-        }, "body of an answer", ms);
+        const body = await this.#take(
+            (bytes) => {
+                return bytes.length < length ? null : { value: Buffer.from(bytes.subarray(0, length)), end: length };
+            },
+            "body of an answer",
+            ms,
+        );
         return responseOf(code, headers, body);
     }
 
@@ -155,7 +160,9 @@ export class Raw {
         assert.equal(answer.status, 101, `the upgrade of ${path}: ${answer.text}`);
         assert.match(answer.headers.upgrade, /^websocket$/i);
         assert.match(answer.headers.connection, /upgrade/i);
-        const accept = createHash("sha1").update(key + GUID).digest("base64");
+        const accept = createHash("sha1")
+            .update(key + GUID)
+            .digest("base64");
         assert.equal(answer.headers["sec-websocket-accept"], accept);
         assert.equal(answer.headers["sec-websocket-extensions"], undefined);
         return answer;
@@ -163,10 +170,14 @@ export class Raw {
 
     // The next frame, which a server never masks and whose reserved bits are clear.
     async frame(ms) {
-        const got = await this.#take((bytes) => {
-            const parsed = parseFrame(bytes);
-            return parsed && { value: parsed, end: parsed.end };
-        }, "frame", ms);
+        const got = await this.#take(
+            (bytes) => {
+                const parsed = parseFrame(bytes);
+                return parsed && { value: parsed, end: parsed.end };
+            },
+            "frame",
+            ms,
+        );
         assert.equal(got.masked, false, "a server's frame is not masked");
         assert.equal(got.rsv, 0, "a server's frame has no reserved bit");
         return { ...got, payload: Buffer.from(got.payload) };

@@ -7,7 +7,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 
 import { keep, removeDirectory, temporaryDirectory } from "./keeper.mjs";
-import { sleep, until } from "./patience.mjs";
+import { until } from "./patience.mjs";
 import { RespClient } from "./resp.mjs";
 
 // A port below those that the kernel gives to outgoing connections, so that nobody takes it while Redis is away.
@@ -141,12 +141,6 @@ export class Redis {
     async now() {
         const [seconds, micros] = await this.call("TIME");
         return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
-    }
-
-    async sleepUntil(ms) {
-        for (let left = ms - (await this.now()); left > 0; left = ms - (await this.now())) {
-            await sleep(left);
-        }
     }
 
     async close() {
