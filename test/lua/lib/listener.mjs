@@ -1,0 +1,57 @@
+// Listener: what is published on a channel, one envelope after the other.
+
+import { connect } from "node:net";
+
+import { parse } from "../../e2e/lib/resp.mjs";
+import { until } from "../../e2e/lib/patience.mjs";
+
+export class Listener {
+    #socket;
+    #unread = Buffer.alloc(0);
+    #subscribed = false;
+    heard = [];
+
+    static async open(redis, channel) {
+        const listener = new Listener();
+        listener.#socket = connect({ path: redis.socket });
+        listener.#socket.on("data", (bytes) => listener.#read(bytes));
+        listener.#socket.on("error", () => {});
+        listener.#socket.write(`*2\r\n$9\r\nSUBSCRIBE\r\n$${Buffer.byteLength(channel)}\r\n${channel}\r\n`);
+        await until(() => listener.#subscribed, `subscription of ${channel}`);
+        return listener;
+    }
+
+    #read(bytes) {
+        this.#unread = Buffer.concat([this.#unread, bytes]);
+        for (let parsed = parse(this.#unread, 0); parsed; parsed = parse(this.#unread, 0)) {
+            this.#unread = this.#unread.subarray(parsed.end);
+            const [kind, , payload] = parsed.value;
+            this.#subscribed ||= kind === "subscribe";
+            if (kind === "message") {
+                this.heard.push(payload);
+            }
+        }
+    }
+
+    // All envelopes so far, taken apart; they are forgotten. A publication of ours marks the end.
+    async take(redis, channel) {
+        const mark = `end ${Math.random()}`;
+        await redis.call("PUBLISH", channel, mark);
+        await until(() => this.heard.at(-1) === mark, "the end of what was published");
+        return this.heard.splice(0).slice(0, -1).map(envelopeOf);
+    }
+
+    close() {
+        this.#socket.destroy();
+    }
+}
+
+// "1 KIND ORIGIN SEQ TIME\nMESSAGE"; numbers stay text.
+export function envelopeOf(text) {
+    const match = text.match(/^1 (\w) (\S+) (\d+) (\d+)\n([^]*)$/);
+    if (!match) {
+        throw new Error(`not an envelope: ${JSON.stringify(text)}`);
+    }
+    const [, kind, origin, seq, time, message] = match;
+    return { kind, origin, seq, time, message };
+}

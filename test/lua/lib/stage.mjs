@@ -1,0 +1,118 @@
+// Stage: one Redis for a file of tests, as a cluster of one node, so that a script that touches a key it did not name,
+// or keys of two slots, is refused; users on it, and what can be said for them.
+
+import { after, before } from "node:test";
+
+import { Redis } from "../../e2e/lib/redis.mjs";
+import { sleep, until } from "../../e2e/lib/patience.mjs";
+import { Listener } from "./listener.mjs";
+import { keysOf, Scripts } from "./scripts.mjs";
+
+export const ORIGIN = "0123456789abcdef";
+export const LEASE = 45000;
+export const GRACE = 30000;
+
+let users = 0;
+
+export function suiteStage() {
+    const stage = { listeners: [] };
+    before(async () => {
+        stage.redis = await Redis.start({ args: ["--cluster-enabled", "yes"] });
+        await stage.redis.call("CLUSTER", "ADDSLOTSRANGE", 0, 16383);
+        await until(async () => /cluster_state:ok/.test(await stage.redis.call("CLUSTER", "INFO")), "a cluster");
+        stage.scripts = await new Scripts(stage.redis).load();
+    });
+    after(async () => {
+        stage.listeners.forEach((listener) => listener.close());
+        await stage.redis.close();
+    });
+    stage.user = (name) => new User(stage, name);
+    return stage;
+}
+
+// A user of his own for every test, unless a name is given.
+export class User {
+    constructor(stage, name = `user-${++users}`) {
+        this.stage = stage;
+        this.redis = stage.redis;
+        this.name = name;
+        Object.assign(this, keysOf(name));
+    }
+
+    async listen() {
+        this.listener = await Listener.open(this.redis, this.channel);
+        this.stage.listeners.push(this.listener);
+        return this;
+    }
+
+    published() {
+        return this.listener.take(this.redis, this.channel);
+    }
+
+    #say(script, at, more, { origin = ORIGIN, message = "{}" } = {}) {
+        const keys = [this.player, this.channel];
+        return this.stage.scripts.call(script, keys, [origin, message, at, textOf(at), ...more]);
+    }
+
+    newTrack(at, { track = "1", from = "album", fromId = "4", ...rest } = {}) {
+        return this.#say("player_new_track", at, [track, from, fromId], rest);
+    }
+
+    pause(at, rest) {
+        return this.#say("player_pause", at, [], rest);
+    }
+
+    resume(at, rest) {
+        return this.#say("player_resume", at, [], rest);
+    }
+
+    seek(at, pos, rest) {
+        return this.#say("player_seek", at, [pos], rest);
+    }
+
+    async join({ id = ORIGIN, since = 1, lease = LEASE, grace = GRACE } = {}) {
+        const keys = [this.player, this.devices, this.channel];
+        const answer = await this.stage.scripts.call("player_join", keys, [id, since, lease, grace]);
+        const [outcome, now, devices, seq, track, from, fromId, paused, pos, time] = answer;
+        return { outcome, now, devices, seq, track, from, fromId, paused, pos, time };
+    }
+
+    leave({ id = ORIGIN, since = 1, lease = LEASE, age = 0 } = {}) {
+        return this.stage.scripts.call("device_leave", [this.devices], [id, since, lease, age]);
+    }
+
+    renew({ id = ORIGIN, since = 1, lease = LEASE, age = 0 } = {}) {
+        return this.stage.scripts.call("device_renew", [this.devices], [id, since, lease, age]);
+    }
+
+    // The hash as Redis holds it; null when there is none.
+    async state() {
+        const flat = await this.redis.call("HGETALL", this.player);
+        const pairs = flat.flatMap((name, i) => (i % 2 ? [] : [[name, flat[i + 1]]]));
+        return flat.length === 0 ? null : Object.fromEntries(pairs);
+    }
+
+    // {entry: score}
+    async leases() {
+        const flat = await this.redis.call("ZRANGE", this.devices, 0, -1, "WITHSCORES");
+        return Object.fromEntries(flat.flatMap((name, i) => (i % 2 ? [] : [[name, Number(flat[i + 1])]])));
+    }
+}
+
+// A client's time, from milliseconds.
+export function textOf(ms) {
+    return new Date(ms).toISOString();
+}
+
+// Redis's clock in microseconds.
+export async function micros(redis) {
+    const [seconds, rest] = await redis.call("TIME");
+    return Number(seconds) * 1e6 + Number(rest);
+}
+
+// Until Redis's clock shows so many milliseconds.
+export async function sleepUntil(redis, ms) {
+    for (let now = await redis.now(); now < ms; now = await redis.now()) {
+        await sleep(ms - now);
+    }
+}
