@@ -8,6 +8,7 @@ import { test } from "node:test";
 
 import { request } from "../e2e/lib/http.mjs";
 import { removeDirectory, temporaryDirectory } from "../e2e/lib/keeper.mjs";
+import { Metrics } from "../e2e/lib/metrics.mjs";
 import { until } from "../e2e/lib/patience.mjs";
 import { Player } from "../e2e/lib/player.mjs";
 import { Running, lives, pathOf, run } from "./lib/script.mjs";
@@ -76,15 +77,15 @@ test("--replicas: so many gateways on one port, and a further one by --join, who
     const [, admin] = await joined.says(/admin listening address=(\S+)/);
     assert.equal((await request(`http://${admin}/readyz`)).status, 200);
 
-    // Enough devices that every process has some, the fourth too.
+    // Until some devices are on the process that joined, and others are not.
     const token = run("token", ["--port", String(segue.port), "alice"]).stdout.trim();
-    const devices = [await Player.open(segue, { token })];
-    const onJoined = async () => {
+    const devices = [];
+    await until(async () => {
         devices.push(await Player.open(segue, { token }));
-        const metrics = await request(`http://${admin}/metrics`);
-        return /^segue_connections\{protocol="player",transport="websocket"\} [1-9]/m.test(metrics.text);
-    };
-    await until(onJoined, "a connection to the process that joined");
+        const metrics = new Metrics((await request(`http://${admin}/metrics`)).text);
+        const there = metrics.get("segue_connections", { protocol: "player", transport: "websocket" });
+        return there > 0 && there < devices.length;
+    }, "devices here and there");
     devices[0].send(NEW_TRACK);
     await Promise.all(devices.slice(1).map((device) => device.receives(NEW_TRACK)));
 
