@@ -45,7 +45,7 @@ static void want_flush(struct conn *conn)
     }
 }
 
-/* ---- death ---- */
+/* ---- queues ---- */
 
 /* From the pool: nearly every connection that writes gives its queue back in the same turn. */
 static struct conn_out *out_take(struct net *net)
@@ -94,6 +94,8 @@ void conn_free_outs(struct net *net)
         mem_free(out);
     }
 }
+
+/* ---- death ---- */
 
 static void log_end(const struct conn *conn)
 {
@@ -174,7 +176,8 @@ void conn_end(struct conn *conn, enum reason reason)
         conn_cut(conn, reason);
         return;
     }
-    conn_deadline(conn, LINGER_MS);
+    /* What is queued has as long as a request has; the linger begins when it is gone. */
+    conn_deadline(conn, conn->net->services->config->connect_timeout_ms);
     want_flush(conn);
 }
 
@@ -392,6 +395,20 @@ static void on_shut(uv_shutdown_t *shutdown, int status)
     (void)status; /* either the peer's FIN or the deadline ends it */
 }
 
+/* Our FIN, once; then the peer has a moment for its own. */
+static void shut(struct conn *conn, struct conn_out *out)
+{
+    if (out->shut) {
+        return;
+    }
+    out->shut = true;
+    if (uv_shutdown(&out->shutdown, (uv_stream_t *)&conn->tcp, on_shut) != 0) {
+        conn_cut(conn, conn->reason);
+        return;
+    }
+    conn_deadline(conn, LINGER_MS);
+}
+
 /* The queue is empty. */
 static void settle(struct conn *conn)
 {
@@ -405,14 +422,8 @@ static void settle(struct conn *conn)
         if (out == NULL) {
             out = conn->out = out_take(conn->net);
         }
-        if (!out->shut &&
-            uv_shutdown(&out->shutdown, (uv_stream_t *)&conn->tcp, on_shut) != 0) {
-            conn_cut(conn, conn->reason);
-        }
-        out->shut = true;
-        return;
-    }
-    if (out != NULL) {
+        shut(conn, out);
+    } else if (out != NULL) {
         bool was_full = out->was_full;
 
         out_give_back(conn->net, out);

@@ -14,8 +14,7 @@
 
 enum {
     BACKLOG = 4096,
-    REFUSALS_MAX =
-        256,        /* connections beyond the limit that are told so; further ones are cut */
+    REFUSALS_MAX = 256, /* connections beyond the limit that are told so; more are cut */
     FILES_KEPT = 24 /* descriptors that clients never get: for Redis and the admin listener */
 };
 
@@ -93,7 +92,7 @@ static int fill_address(const struct config_address *address, struct sockaddr_st
 
 /* libuv sets SO_REUSEADDR alone, so the socket is made here. Returns the descriptor or a
  * negative libuv error. */
-static int bind_socket(const struct sockaddr_storage *address)
+static int bind_socket(const struct sockaddr_storage *address, bool shared)
 {
     socklen_t size = address->ss_family == AF_INET ? sizeof(struct sockaddr_in)
                                                    : sizeof(struct sockaddr_in6);
@@ -104,7 +103,7 @@ static int bind_socket(const struct sockaddr_storage *address)
         return uv_translate_sys_error(errno);
     }
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0 ||
+        (shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0) ||
         bind(fd, (const struct sockaddr *)address, size) != 0) {
         error = uv_translate_sys_error(errno);
         close(fd);
@@ -141,7 +140,7 @@ struct listener *listen_open(struct net *net, const struct config_address *addre
     struct listener *listener;
     int fd, error = fill_address(address, &target);
 
-    fd = error == 0 ? bind_socket(&target) : error;
+    fd = error == 0 ? bind_socket(&target, !admin) : error;
     if (fd < 0) {
         *why = uv_strerror(fd);
         return NULL;

@@ -6,8 +6,9 @@
 
 struct listener;
 
-/* Binds with SO_REUSEPORT, so that several processes share the port, and logs the address as
- * `event`. NULL with `*why` set when it can't be had (a libuv error text). */
+/* Binds and logs the address as `event`. The public door has SO_REUSEPORT, so that several
+ * processes share the port; an admin door answers for one process. NULL with `*why` set when it
+ * can't be had (a libuv error text). */
 struct listener *listen_open(struct net *net, const struct config_address *address, bool admin,
                              const char *event, const char **why);
 void listen_close(struct listener *listener); /* NULL is fine; frees itself */

@@ -139,7 +139,7 @@ static enum err read_position(struct player_command *command, const struct json_
     size_t start = command->texts.len;
 
     if (field->number < 0 || field->number > position_max) {
-        snprintf(why, JSON_WHY_MAX, "last_sec_position: must be 0 or more seconds");
+        snprintf(why, JSON_WHY_MAX, "last_sec_position: must be 0 to 9007199254740991 seconds");
         return ERR_INVALID;
     }
     json_add_number(&command->texts, field->number);

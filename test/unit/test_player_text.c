@@ -417,7 +417,7 @@ static void anything_else_is_no_position(void **state)
         snprintf(message, sizeof(message),
                  "{\"type_push_state\":\"change_position\"," TIME ",\"last_sec_position\":%s}",
                  values[i]);
-        assert_refused(message, "last_sec_position: must be 0 or more seconds");
+        assert_refused(message, "last_sec_position: must be 0 to 9007199254740991 seconds");
     }
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         snprintf(message, sizeof(message),
