@@ -7,7 +7,7 @@ import { describe, test } from "node:test";
 
 import { Gateway } from "./lib/gateway.mjs";
 import { request } from "./lib/http.mjs";
-import { patient, sleep, until, within } from "./lib/patience.mjs";
+import { patient, sleep, until } from "./lib/patience.mjs";
 import { Player } from "./lib/player.mjs";
 import { freePort } from "./lib/redis.mjs";
 import { newTrack, onPause } from "./lib/scenario.mjs";
@@ -182,9 +182,8 @@ describe("leaving", { concurrency: 8 }, () => {
                 `closed after ${Math.min(...ends)} to ${Math.max(...ends)} ms`,
             );
             assert.ok(ends.filter((end) => end < 400).length < 30, "not all at once");
-            assert.equal((await within(leaving.ended, "end of the process")).code, 0);
+            assert.equal(await leaving.left(), 0);
             assert.ok(Date.now() - start < patient(5000));
-            assert.equal(await leaving.terminate(), 0);
         });
     }
 
@@ -212,7 +211,7 @@ describe("leaving", { concurrency: 8 }, () => {
         await witness.receives(newTrack(0));
         witness.send(onPause(5));
         await Promise.all(players.map((player) => player.closed(patient(10000))));
-        assert.equal(await leaving.terminate(), 0);
+        assert.equal(await leaving.left(), 0);
     });
 
     test("who was served by it goes on with another process", async (t) => {
@@ -227,7 +226,7 @@ describe("leaving", { concurrency: 8 }, () => {
         assert.equal((await player.closed()).code, 1012);
         const again = await site.player(user, staying);
         assert.equal(JSON.parse(again.first).track_id, 2);
-        assert.equal(await leaving.terminate(), 0);
+        assert.equal(await leaving.left(), 0);
     });
 
     test("a second signal exits at once", async (t) => {
@@ -240,9 +239,8 @@ describe("leaving", { concurrency: 8 }, () => {
             assert.ok(players.some((player) => player.isOpen));
             const start = Date.now();
             leaving.signal(second);
-            await within(leaving.ended, "end of the process");
+            await leaving.left();
             assert.ok(Date.now() - start < patient(1500));
-            await leaving.terminate();
         }
     });
 
@@ -276,7 +274,7 @@ describe("leaving", { concurrency: 8 }, () => {
         await sleep(100);
         site.gateways[0].signal("SIGTERM");
         assert.equal((await player.closed()).code, 1012);
-        assert.equal(await site.gateways[0].terminate(), 0);
+        assert.equal(await site.gateways[0].left(), 0);
     });
 
     test("it leaves also while Redis hangs", async (t) => {
@@ -285,6 +283,6 @@ describe("leaving", { concurrency: 8 }, () => {
         site.redis.freeze();
         site.gateways[0].signal("SIGTERM");
         assert.equal((await player.closed()).code, 1012);
-        assert.equal(await site.gateways[0].terminate(), 0);
+        assert.equal(await site.gateways[0].left(), 0);
     });
 });

@@ -8,7 +8,7 @@ import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 const PER_CHILD = 4000;
-const AT_ONCE = 100; // handshakes of the whole swarm; beyond some hundred at once a full gateway cuts off without a word
+const AT_ONCE = 100; // handshakes of the whole swarm; of many more at once, a full gateway cuts some off
 
 export class Swarm {
     #children = [];

@@ -31,8 +31,8 @@ export function argumentsOf(flags) {
     return args;
 }
 
-// The environment of a gateway: ours without any twin of a flag. AddressSanitizer keeps little of what was freed, so that
-// the process's size still says something.
+// The environment of a gateway: ours without any twin of a flag. AddressSanitizer keeps little of what was freed, so
+// that the size of the process still says something.
 export function environment(extra = {}) {
     const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("SEGUE_"));
     const sanitizer = [process.env.ASAN_OPTIONS, "quarantine_size_mb=4"].filter(Boolean).join(":");
@@ -149,9 +149,14 @@ export class Gateway {
     }
 
     // SIGTERM; gives the exit code.
-    async terminate() {
+    terminate() {
         this.signal("SIGTERM");
-        const { code } = await within(this.ended, "end of a gateway after SIGTERM");
+        return this.left();
+    }
+
+    // The exit code of a process that was told to go.
+    async left() {
+        const { code } = await within(this.ended, "end of a gateway after a signal");
         this.#ending = true;
         return code;
     }
