@@ -321,11 +321,39 @@ void http_answer(struct http *http, const struct answer *answer)
     finish_request(http, close);
 }
 
+void http_count_refusal(const struct net *net, enum err err)
+{
+    static const struct {
+        enum err err;
+        enum metrics_rejection rejection;
+    } rows[] = {
+        {ERR_UNAUTHORIZED, METRICS_REJECTION_UNAUTHORIZED},
+        {ERR_FORBIDDEN, METRICS_REJECTION_FORBIDDEN},
+        {ERR_NOT_FOUND, METRICS_REJECTION_NOT_FOUND},
+        {ERR_TOO_LARGE, METRICS_REJECTION_TOO_LARGE},
+        {ERR_HEAD_TOO_LARGE, METRICS_REJECTION_TOO_LARGE},
+        {ERR_TIMEOUT, METRICS_REJECTION_TIMEOUT},
+        {ERR_UNAVAILABLE, METRICS_REJECTION_UNAVAILABLE},
+    };
+    enum metrics_rejection rejection = METRICS_REJECTION_BAD_REQUEST;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].err == err) {
+            rejection = rows[i].rejection;
+        }
+    }
+    if (err == ERR_UNAVAILABLE && net->services->draining) {
+        rejection = METRICS_REJECTION_DRAINING;
+    }
+    net->services->metrics->rejected[rejection]++;
+}
+
 void http_refuse(struct http *http, enum err err, const char *why)
 {
     struct buf body = {0};
     struct answer answer;
 
+    http_count_refusal(http->conn->net, err);
     answer_refusal(err, why, &body, &answer);
     answer.close = !http->complete;
     http_answer(http, &answer);
@@ -334,30 +362,9 @@ void http_refuse(struct http *http, enum err err, const char *why)
 
 /* ---- the layer ---- */
 
-static enum metrics_rejection rejection_of(enum err err)
-{
-    static const struct {
-        enum err err;
-        enum metrics_rejection rejection;
-    } rows[] = {
-        {ERR_NOT_FOUND, METRICS_REJECTION_NOT_FOUND},
-        {ERR_TOO_LARGE, METRICS_REJECTION_TOO_LARGE},
-        {ERR_HEAD_TOO_LARGE, METRICS_REJECTION_TOO_LARGE},
-        {ERR_TIMEOUT, METRICS_REJECTION_TIMEOUT},
-    };
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (rows[i].err == err) {
-            return rows[i].rejection;
-        }
-    }
-    return METRICS_REJECTION_BAD_REQUEST;
-}
-
 /* The request can't be read to its end: say why and go. */
 static void give_up(struct http *http, enum err err)
 {
-    http->conn->net->services->metrics->rejected[rejection_of(err)]++;
     http->keep_alive = false;
     http_refuse(http, err, NULL);
 }

@@ -25,6 +25,8 @@ void http_attach(struct conn *conn);
 void http_answer(struct http *http, const struct answer *answer);
 void http_refuse(struct http *http, enum err err,
                  const char *why); /* why == NULL: the error's own text */
+/* One refusal more in the metrics; http_refuse does so itself. */
+void http_count_refusal(const struct net *net, enum err err);
 /* Another layer takes the connection over; what came behind the request is added to `early`.
  * `http` is gone afterwards. */
 struct conn *http_detach(struct http *http, struct buf *early);

@@ -344,6 +344,7 @@ static void carry_refuse(void *carrier, enum err err, const char *why)
     struct buf answer = {0};
     struct msg *msg;
 
+    http_count_refusal(ws->conn->net, err);
     answer_write_refusal(&answer, err, why);
     msg = msg_raw(buf_str(&answer));
     conn_send_anyway(ws->conn, msg);
@@ -474,20 +475,6 @@ static enum err check(const struct net *net, const struct proto *proto,
     return err;
 }
 
-static enum metrics_rejection rejection_of(enum err err, const struct services *services)
-{
-    switch (err) {
-    case ERR_UNAUTHORIZED:
-        return METRICS_REJECTION_UNAUTHORIZED;
-    case ERR_FORBIDDEN:
-        return METRICS_REJECTION_FORBIDDEN;
-    case ERR_UNAVAILABLE:
-        return services->draining ? METRICS_REJECTION_DRAINING : METRICS_REJECTION_UNAVAILABLE;
-    default:
-        return METRICS_REJECTION_BAD_REQUEST;
-    }
-}
-
 static uint64_t expiry_of(const struct net *net, const struct claims *claims)
 {
     uv_timeval64_t now;
@@ -511,7 +498,6 @@ void ws_open(struct http *http, const struct proto *proto)
     struct ws *ws;
 
     if (err != ERR_OK) {
-        net->services->metrics->rejected[rejection_of(err, net->services)]++;
         http_refuse(http, err, why);
         return;
     }
