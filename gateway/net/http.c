@@ -40,6 +40,7 @@ struct http {
     llhttp_t parser;
     enum state state;
     enum line line;
+    bool after_cr;  /* ... and whether it was a CR */
     bool started;   /* bytes of a request came */
     bool past_head; /* its head is complete */
     bool complete;  /* ... and all of it */
@@ -261,7 +262,7 @@ static void begin(struct http *http)
     http->parser.data = http;
     http->state = READING;
     http->line = BEFORE_HEAD;
-    http->started = http->past_head = http->complete = http->in_value = false;
+    http->after_cr = http->started = http->past_head = http->complete = http->in_value = false;
     http->wrong = http->refusal = ERR_OK;
     http->target_len = 0;
     http->span_count = 0;
@@ -369,16 +370,19 @@ static void give_up(struct http *http, enum err err)
     http_refuse(http, err, NULL);
 }
 
-/* Whether a header is folded over two lines, which parsers in front of us may read differently.
- * llhttp accepts that, so the raw bytes are watched up to the end of the head. */
-static bool folds(struct http *http, struct str bytes)
+/* Whether others may read the lines of the head differently: a header that is folded over two
+ * of them, a CR without its LF (which some releases of llhttp take for the head's end). llhttp
+ * lets both pass, so the raw bytes are watched. */
+static bool lines_are_unclear(struct http *http, struct str bytes)
 {
     for (size_t i = 0; i < bytes.len && http->line != PAST_HEAD; i++) {
         char c = bytes.at[i];
 
-        if (http->line == LINE_BEGINS && (c == ' ' || c == '\t')) {
+        if ((http->after_cr && c != '\n') ||
+            (http->line == LINE_BEGINS && (c == ' ' || c == '\t'))) {
             return true;
         }
+        http->after_cr = c == '\r';
         if (c == '\n' && http->line != BEFORE_HEAD) {
             http->line = http->line == LINE_BEGINS ? PAST_HEAD : LINE_BEGINS;
         } else if (c != '\r' && c != '\n') {
@@ -392,14 +396,20 @@ static bool folds(struct http *http, struct str bytes)
 static size_t parse(struct http *http, struct str bytes)
 {
     llhttp_errno_t error;
+    const char *end;
 
-    if (folds(http, bytes)) {
+    if (lines_are_unclear(http, bytes)) {
         give_up(http, ERR_BAD_REQUEST);
         return bytes.len;
     }
     error = llhttp_execute(&http->parser, bytes.at, bytes.len);
+    end = llhttp_get_error_pos(&http->parser);
+    if (http->complete && (http->parser.flags & F_CHUNKED) && end[-1] != '\n') {
+        http->complete = false; /* a lone CR again, in the fields behind the body */
+        http->wrong = ERR_BAD_REQUEST;
+    }
     if (http->complete) {
-        return (size_t)(llhttp_get_error_pos(&http->parser) - bytes.at);
+        return (size_t)(end - bytes.at);
     }
     if (error != HPE_OK) {
         give_up(http, http->wrong != ERR_OK ? http->wrong : ERR_BAD_REQUEST);
