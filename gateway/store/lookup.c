@@ -1,6 +1,21 @@
 /* The address behind Redis's name, without blocking the loop. */
 #include "gateway/store/lookup.h"
 
+enum {
+    TURNS = 64
+}; /* addresses that are tried at most */
+
+/* A name may have addresses where nobody listens (localhost as ::1). */
+static const struct addrinfo *choose(const struct addrinfo *all, unsigned turn)
+{
+    const struct addrinfo *one = all;
+
+    for (unsigned i = 0; i < turn; i++) {
+        one = one->ai_next != NULL ? one->ai_next : all;
+    }
+    return one;
+}
+
 static void on_answer(uv_getaddrinfo_t *request, int status, struct addrinfo *answer)
 {
     struct lookup *lookup = request->data;
@@ -8,7 +23,7 @@ static void on_answer(uv_getaddrinfo_t *request, int status, struct addrinfo *an
 
     lookup->busy = false;
     if (status == 0) {
-        status = uv_ip_name(answer->ai_addr, host, sizeof(host));
+        status = uv_ip_name(choose(answer, lookup->turn % TURNS)->ai_addr, host, sizeof(host));
     }
     if (status == 0) {
         lookup->found(lookup->owner, host, NULL);

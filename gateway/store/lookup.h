@@ -15,6 +15,7 @@ struct lookup {
     lookup_fn *found;
     void *owner;
     bool busy;
+    unsigned turn; /* which of several addresses to give: raised when one led nowhere */
 };
 
 /* A numeric address is found at once, from inside. A question while another is under way fails

@@ -91,6 +91,7 @@ static void fail(struct store *store, const char *why)
     if (store->state == RESTING || store->state == STOPPED) {
         return;
     }
+    store->lookup.turn += store->state == DIALING;
     if (strcmp(why, store->last_why) != 0 || store->state == UP) {
         log_change(store, LOG_WARN, "redis down", why);
     }
