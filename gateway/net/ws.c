@@ -515,4 +515,7 @@ void ws_open(struct http *http, const struct proto *proto)
     http_detach(http, &ws->early);
     ws->conn->layer = &layer;
     ws->conn->upper = ws;
+    if (ws->open && ws->early.len > 0) { /* accepted from inside */
+        conn_deadline(ws->conn, 0);
+    }
 }
