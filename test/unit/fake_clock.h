@@ -1,12 +1,13 @@
 /* A clock that stands still until the test moves it: the loop, the gateway and the test share
  * it.
  *
- * Link-time: this clock_gettime takes the place of the system's in the whole process, libuv
+ * Link-time: what is defined here takes the place of the system's in the whole process, libuv
  * included. The loop must be run with UV_RUN_NOWAIT, since nothing moves while it waits. One
  * include per test. */
 #ifndef SEGUE_TEST_FAKE_CLOCK_H
 #define SEGUE_TEST_FAKE_CLOCK_H
 
+#include <sys/time.h>
 #include <time.h>
 #include <uv.h>
 
@@ -25,6 +26,14 @@ int clock_gettime(clockid_t id, struct timespec *to)
 
     to->tv_sec = base + (time_t)(fake_us / FAKE_US_PER_S);
     to->tv_nsec = (long)(fake_us % FAKE_US_PER_S) * 1000;
+    return 0;
+}
+
+int gettimeofday(struct timeval *restrict to, void *restrict zone)
+{
+    (void)zone;
+    to->tv_sec = FAKE_EPOCH_S + (time_t)(fake_us / FAKE_US_PER_S);
+    to->tv_usec = (suseconds_t)(fake_us % FAKE_US_PER_S);
     return 0;
 }
 

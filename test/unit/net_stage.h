@@ -64,6 +64,9 @@ static inline void stage_setup(const struct proto *const *protos)
 static inline void stage_turn(void)
 {
     uv_run(&stage.loop, UV_RUN_NOWAIT);
+    if (stage.services.store != NULL) {
+        store_flush(stage.services.store);
+    }
     net_flush(stage.net);
 }
 
