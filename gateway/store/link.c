@@ -19,6 +19,7 @@ struct link {
     bool waiting;  /* commands wait for the end of the turn */
     bool flushing; /* inside link_flush: a wish to write means that a write was cut short */
     bool opened;
+    bool lost; /* the owner was told */
     char why[WHY_MAX];
     const struct link_events *events;
     void *owner;
@@ -165,9 +166,13 @@ struct link *link_open(uv_loop_t *loop, const char *host, uint16_t port, const c
 static void on_reply(redisAsyncContext *redis, void *reply, void *data)
 {
     struct pending pending = *(struct pending *)data;
+    struct link *link = redis->data;
 
-    (void)redis;
     mem_free(data);
+    if (reply == NULL && !link->lost) {
+        link->lost = true;
+        link->events->lost(link->owner, redis->err != 0 ? redis->errstr : link->why);
+    }
     pending.done(pending.context, reply);
 }
 

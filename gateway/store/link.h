@@ -19,6 +19,9 @@ struct redisReply;
 
 struct link_events {
     void (*opened)(void *owner);
+    /* The connection died: said once, before what was under way is answered with NULL. Only
+     * when something was. */
+    void (*lost)(void *owner, const char *why);
     void (*closed)(void *owner, const char *why); /* never from inside link_open or link_send */
 };
 

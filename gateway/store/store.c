@@ -239,14 +239,15 @@ static void on_tap_answered(void *owner, struct str error)
     greeted(store);
 }
 
-static const struct link_events link_events = {on_link_opened, on_link_closed};
-static const struct tap_events tap_events = {on_tap_opened, on_tap_closed, on_tap_message,
-                                             on_tap_changed, on_tap_answered};
-
+/* So that nobody hears of a lost call while we still seem to be up. */
 static void on_lost(void *owner, const char *why)
 {
     fail(owner, why);
 }
+
+static const struct link_events link_events = {on_link_opened, on_lost, on_link_closed};
+static const struct tap_events tap_events = {on_tap_opened, on_tap_closed, on_tap_message,
+                                             on_tap_changed, on_tap_answered};
 
 /* ---- dialing ---- */
 
