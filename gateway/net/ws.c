@@ -32,6 +32,7 @@ struct ws {
     char *accept;             /* owned, until the 101 */
     bool bearer;              /* the client offered the subprotocol "bearer" */
     bool open;
+    bool late;           /* the answer to a ping is overdue, but for one last look */
     uint64_t heard_ms;   /* when bytes came last */
     uint64_t ping_ms;    /* when the next ping is due */
     uint64_t pong_ms;    /* when the answer to a ping is due at the latest; 0 = none */
@@ -157,6 +158,7 @@ static void on_pong(void *owner)
 
     if (ws->pong_ms != 0) { /* an unasked pong is no sign that pings arrive */
         ws->pong_ms = 0;
+        ws->late = false;
         session_alive(ws->session);
     }
 }
@@ -257,6 +259,11 @@ static void on_timeout(void *upper)
     }
     if (now >= ws->expires_ms) {
         session_close(ws->session, REASON_TOKEN_EXPIRED);
+        return;
+    }
+    if (ws->pong_ms != 0 && now >= ws->pong_ms && !ws->late) {
+        ws->late = true; /* after a pause of our own the answer may lie in the socket */
+        conn_deadline(ws->conn, 0);
         return;
     }
     if (ws->pong_ms != 0 && now >= ws->pong_ms) {
