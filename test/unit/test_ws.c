@@ -663,6 +663,28 @@ static void a_missed_pong_is_4408(void **state)
     assert_closed(&client, 4408, "heartbeat missed");
 }
 
+static void a_pause_of_our_own_is_not_the_clients_fault(void **state)
+{
+    struct client client = connected();
+    struct buf pong = {0};
+
+    (void)state;
+    stage_pass(25100);
+    assert_got(&client, STR("\x89\x00"));
+    add_frame(&pong, PONG, STR(""));
+    client_push(&client, buf_str(&pong)); /* lies in the socket ... */
+    usleep(1000);
+    fake_us += 60ull * FAKE_US_PER_S; /* ... while the process is stopped */
+    stage_turn();
+    stage_pass(100);
+    assert_heard("a");
+    assert_got(&client, STR("\x89\x00")); /* the next ping was due */
+    client_hears_nothing(&client);
+    buf_finish(&pong);
+    client_close(&client);
+    stage_wait_gone(stage_conn());
+}
+
 static void the_silence_before_a_missed_pong_is_known(void **state)
 {
     struct client client = connected();
@@ -822,6 +844,7 @@ int main(void)
         TEST(a_client_may_vanish_at_any_moment),
         TEST(a_client_that_answers_pings_stays),
         TEST(a_missed_pong_is_4408),
+        TEST(a_pause_of_our_own_is_not_the_clients_fault),
         TEST(the_silence_before_a_missed_pong_is_known),
         TEST(a_longer_timeout_than_interval_keeps_the_first_pings_limit),
         TEST(a_connection_ends_with_its_token),
