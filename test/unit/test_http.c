@@ -74,11 +74,14 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
+    int result;
+
     (void)state;
     listen_close(door);
+    result = stage_teardown();
     store_destroy(stage.services.store);
     auth_destroy(stage.services.auth);
-    return stage_teardown();
+    return result;
 }
 
 /* ---- talking ---- */
