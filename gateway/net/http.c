@@ -187,6 +187,14 @@ static bool fields_are_clear(const struct http *http)
     return hosts == 1 || (hosts == 0 && http->request.http_1_0);
 }
 
+/* How much of a body is read at all. */
+static uint64_t body_limit(const struct http *http)
+{
+    uint64_t limit = http->conn->net->services->config->max_message;
+
+    return limit > BODY_GRACE && http->refusal == ERR_OK ? limit : BODY_GRACE;
+}
+
 static int on_head(llhttp_t *parser)
 {
     struct http *http = http_of(parser);
@@ -200,7 +208,7 @@ static int on_head(llhttp_t *parser)
         return stop(http, ERR_BAD_REQUEST);
     }
     err = http->refusal = route_find(http, &route);
-    if (parser->content_length > BODY_GRACE && !(parser->flags & F_CHUNKED)) {
+    if (!(parser->flags & F_CHUNKED) && parser->content_length > body_limit(http)) {
         return stop(http, err != ERR_OK ? err : ERR_TOO_LARGE);
     }
     if (request_header_has(&http->request, STR("Expect"), STR("100-continue"))) {
@@ -221,8 +229,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t len)
     struct http *http = http_of(parser);
 
     http->body_len += len;
-    if (http->body_len > http->conn->net->services->config->max_message &&
-        http->body_len > BODY_GRACE) {
+    if (http->body_len > body_limit(http)) {
         return stop(http, http->refusal != ERR_OK ? http->refusal : ERR_TOO_LARGE);
     }
     buf_add(&http->body, str_from(at, len));
@@ -271,7 +278,7 @@ static void begin(struct http *http)
     http->request.method = http->request.path = http->request.query = str_from("", 0);
     http->request.header_count = 0;
     buf_clear(&http->head);
-    buf_clear(&http->body);
+    buf_finish(&http->body); /* few requests have one, and it may have been large */
 }
 
 /* ---- answering ---- */

@@ -329,17 +329,15 @@ static void on_tick(uv_timer_t *timer)
 {
     struct store *store = timer->data;
 
+    store->late = store->state == UP && overdue(store) ? store->late + 1 : 0;
     if (store->state == RESTING && store->link == NULL && store->tap == NULL &&
         now_ms(store) >= store->rest_until_ms) {
         dial(store);
     } else if (store->state == DIALING && now_ms(store) - store->dialed_ms > ANSWER_MS) {
         fail(store, "no answer while connecting");
-    } else if (store->state == UP && overdue(store)) {
-        if (++store->late >= LATE_TICKS) {
-            fail(store, "no answer in time");
-        }
-    } else if (store->state == UP && now_ms(store) >= store->beat_at_ms) {
-        store->late = 0;
+    } else if (store->state == UP && store->late >= LATE_TICKS) {
+        fail(store, "no answer in time");
+    } else if (store->state == UP && store->late == 0 && now_ms(store) >= store->beat_at_ms) {
         beat(store);
     }
 }
