@@ -23,7 +23,7 @@ const ARGUMENTS = [
 ];
 
 // What Chromium itself reports when a connection cannot be made; tests that kill a gateway expect it.
-const CONNECTION_LOST = /WebSocket connection to .* failed|Failed to load resource: net::ERR_/;
+const CONNECTION_LOST = /WebSocket connection to .* failed|Failed to load resource: (net::ERR_|.*\b503\b)/;
 
 export function launch() {
     return chromium.launch({ executablePath: EXECUTABLE, args: ARGUMENTS, timeout: patient(30000) });
