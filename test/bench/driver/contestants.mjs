@@ -9,7 +9,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 
-import { BUILD, ROOT, SECRET, childrenOf, freePort, launch, listens, output, until } from "./machine.mjs";
+import { BUILD, ROOT, SECRET, freePort, launch, listens, output, until } from "./machine.mjs";
 import { removeDirectory, temporaryDirectory } from "./machine.mjs";
 
 const SERVERS = join(ROOT, "test/bench/contestants");
@@ -65,7 +65,7 @@ async function startNchan({ core, redisPort }) {
     writeFileSync(join(dir, "nginx.conf"), template.replace(/@(\w+)@/g, (_, name) => values[name]));
     const child = launch(core, "nginx", ["-p", dir, "-c", join(dir, "nginx.conf")]);
     await until(() => takesSubscribers(port), child, "nginx");
-    return { child, port, pids: [child.pid, ...childrenOf(child.pid)], clean: () => removeDirectory(dir) };
+    return { child, port, pids: [child.pid], clean: () => removeDirectory(dir) };
 }
 
 // It refuses subscribers until it has found its Redis.

@@ -91,11 +91,6 @@ export async function generate(core, args) {
     return JSON.parse(out);
 }
 
-export function childrenOf(pid) {
-    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
-    return text === "" ? [] : text.split(" ").map(Number);
-}
-
 export function output(command, args) {
     try {
         return execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();

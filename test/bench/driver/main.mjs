@@ -96,7 +96,8 @@ function summary(cell) {
         .join(", ");
 }
 
-async function measure(cells, settings) {
+// after: called when a round is complete, so that a long measurement that is interrupted leaves what it has.
+async function measure(cells, settings, after) {
     const total = cells.length * settings.repeat;
     let done = 0;
     for (let round = 1; round <= settings.repeat; round++) {
@@ -112,6 +113,7 @@ async function measure(cells, settings) {
                 process.stderr.write(`FAILED: ${error.message}\n`);
             }
         }
+        after();
     }
 }
 
@@ -138,8 +140,7 @@ function write(cells, workloads, contestants, settings) {
     writeFileSync(join(settings.out, "results.json"), `${JSON.stringify({ ...facts, settings: { ...settings, out: undefined }, results }, null, 1)}\n`);
     writeFileSync(join(settings.out, "table.md"), text);
     writeFileSync(join(settings.out, "chart.svg"), chart(workloads, cells));
-    console.log(`\n${text}`);
-    process.stderr.write(`bench: results.json, table.md and chart.svg are in ${settings.out}\n`);
+    return text;
 }
 
 const { values, positionals } = readOptions();
@@ -152,6 +153,8 @@ const [chosen, contestants] = choose(positionals);
 const workloads = settings.quick ? chosen.filter((row) => row.quick !== false).map(shorten) : chosen;
 mkdirSync(settings.out, { recursive: true });
 const cells = cellsOf(workloads, contestants);
-await measure(cells, settings);
-write(cells, workloads, contestants, settings);
+let text = "";
+await measure(cells, settings, () => (text = write(cells, workloads, contestants, settings)));
+console.log(`\n${text}`);
+console.error(`bench: results.json, table.md and chart.svg are in ${settings.out}`);
 process.exit(cells.some((cell) => cell.errors.length > 0) ? 1 : 0);
