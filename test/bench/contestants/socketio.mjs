@@ -6,14 +6,13 @@
 import { createServer } from "node:http";
 
 import { createAdapter } from "@socket.io/redis-adapter";
-import jwt from "jsonwebtoken";
 import { Server } from "socket.io";
 
 import { openRedis, openStore } from "./store.mjs";
+import { userOf } from "./token.mjs";
 import { argumentsOf, joinArguments, stateOf } from "./transitions.mjs";
 
 const [port, redisPort] = process.argv.slice(2).map(Number);
-const secret = process.env.SECRET;
 const MAX_MESSAGE = 16384;
 
 // The adapter publishes, so the scripts need not.
@@ -33,8 +32,7 @@ io.engine.on("connection", (rawSocket) => (rawSocket.request = null));
 
 io.use((socket, next) => {
     try {
-        const { sub } = jwt.verify(socket.handshake.auth.token, secret, { algorithms: ["HS256"] });
-        socket.data.user = String(sub);
+        socket.data.user = userOf(socket.handshake.auth.token);
         next();
     } catch {
         next(new Error("unauthorized"));

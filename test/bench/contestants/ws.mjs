@@ -6,14 +6,13 @@
 import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 
-import jwt from "jsonwebtoken";
 import { WebSocketServer, Sender } from "ws";
 
 import { openRedis, openStore } from "./store.mjs";
+import { userOf } from "./token.mjs";
 import { argumentsOf, joinArguments, keysOf, stateOf } from "./transitions.mjs";
 
 const [port, redisPort] = process.argv.slice(2).map(Number);
-const secret = process.env.SECRET;
 const PING_MS = 25000;
 const MAX_MESSAGE = 16384;
 
@@ -137,7 +136,7 @@ async function serve(ws, socket, user) {
 server.on("upgrade", (request, socket, head) => {
     let user;
     try {
-        user = String(jwt.verify(request.headers.authorization.slice("Bearer ".length), secret, { algorithms: ["HS256"] }).sub);
+        user = userOf(request.headers.authorization.slice("Bearer ".length));
     } catch {
         socket.end("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         return;
