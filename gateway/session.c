@@ -107,6 +107,19 @@ void session_receive(struct session *session, struct str text)
     }
 }
 
+void session_receive_binary(struct session *session, struct str bytes)
+{
+    if (session->state != SESSION_OPEN) {
+        return;
+    }
+    session->services->metrics->messages_received[session->proto->metric]++;
+    if (session->proto->binary == NULL) {
+        session_close(session, REASON_UNSUPPORTED);
+    } else if (session_charge(session)) {
+        session->proto->binary(session, bytes);
+    }
+}
+
 void session_alive(struct session *session)
 {
     if (session->state == SESSION_OPEN) {
@@ -119,6 +132,13 @@ void session_drained(struct session *session)
     if (session->state == SESSION_OPEN && session->starved) {
         session->starved = false;
         session->proto->drained(session);
+    }
+}
+
+void session_woken(struct session *session)
+{
+    if (session->state == SESSION_OPEN) {
+        session->proto->woken(session);
     }
 }
 
@@ -174,11 +194,34 @@ void session_pause(struct session *session, bool paused)
     }
 }
 
+void session_wake(struct session *session, uint64_t in_ms)
+{
+    if (session->state != SESSION_CLOSED) {
+        session->transport->wake(session->carrier, in_ms);
+    }
+}
+
+void session_begin(struct session *session)
+{
+    session->pending++;
+}
+
+void session_settle(struct session *session)
+{
+    if (--session->pending == 0 && session->state == SESSION_OPEN &&
+        session->transport->settled != NULL) {
+        session->transport->settled(session->carrier);
+    }
+}
+
 void session_close(struct session *session, enum reason reason)
 {
     if (session->state == SESSION_OPENING) {
         session_refuse(session, ERR_UNAVAILABLE, err_text(ERR_UNAVAILABLE));
     } else if (session->state == SESSION_OPEN) {
+        if (session->proto->farewell != NULL) {
+            session->proto->farewell(session, reason);
+        }
         detach(session);
         session->transport->close(session->carrier, reason);
     }

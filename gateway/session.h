@@ -43,11 +43,22 @@ struct proto {
     void (*open)(struct session *session,
                  const struct request *request); /* then accept or refuse, at any time */
     void (*message)(struct session *session, struct str text);
+    void (*binary)(struct session *session,
+                   struct str bytes);         /* NULL: such messages close the connection */
     void (*limited)(struct session *session); /* say that messages come too fast */
     void (*alive)(struct session *session);   /* the client was heard: once per heartbeat */
     void (*drained)(
         struct session *session); /* there is room again after session_send found none */
+    void (*woken)(struct session *session); /* the time of session_wake came */
+    void (*farewell)(struct session *session,
+                     enum reason reason);    /* about to be closed: last words; may be NULL */
     void (*closed)(struct session *session); /* let go of everything */
+
+    /* A session that no process keeps is loaded for every request and saved after it; NULL
+     * where that is not spoken. `load` takes the place of `open`. */
+    void (*save)(struct session *session, struct buf *to);  /* what the client made of it */
+    void (*marks)(struct session *session, struct buf *to); /* what it was told so far */
+    MUST_CHECK bool (*load)(struct session *session, struct str saved, struct str marks);
 };
 
 /* What carries sessions. */
@@ -60,6 +71,8 @@ struct transport {
         struct msg *msg); /* takes its own reference; false: no room, nothing was queued */
     void (*trim)(void *carrier);               /* drops what is queued and not yet on its way */
     void (*pause)(void *carrier, bool paused); /* stops and resumes reading */
+    void (*wake)(void *carrier, uint64_t in_ms);
+    void (*settled)(void *carrier); /* may be NULL */
     void (*close)(void *carrier, enum reason reason);
 };
 
@@ -76,7 +89,9 @@ struct session {
     const struct services *services;
     char id[MSG_ORIGIN_LENGTH]; /* of this connection: leases and origins are keyed by it */
     enum session_state state;
-    bool starved; /* found no room; `drained` is due */
+    bool deaf;        /* of a request that only brings messages: it listens to nothing */
+    bool starved;     /* found no room; `drained` is due */
+    unsigned pending; /* things under way whose outcome belongs to what was received */
     int64_t
         allowance; /* thousandths of messages that may still come; below zero: above the rate */
     uint64_t charged_ms;    /* when it was worked out last */
@@ -93,10 +108,12 @@ void session_destroy(struct session *session); /* NULL is fine; closes first whe
 
 /* For carriers. */
 void session_receive(struct session *session, struct str text);
+void session_receive_binary(struct session *session, struct str bytes);
 bool session_charge(struct session *session); /* counts a message against the rate; may close;
                                                  false: too fast */
 void session_alive(struct session *session);
 void session_drained(struct session *session);
+void session_woken(struct session *session);
 void session_ended(struct session *session); /* the connection is gone, whoever ended it */
 
 /* For protocols. */
@@ -107,6 +124,11 @@ bool session_send(struct session *session,
 bool session_say(struct session *session,
                  struct str text); /* the same for a message made here */
 void session_trim(struct session *session);
+/* In so many ms `woken` is called, once; moves the time that was set before. */
+void session_wake(struct session *session, uint64_t in_ms);
+/* Between the two the outcome of something is awaited; when nothing is, the carrier is told. */
+void session_begin(struct session *session);
+void session_settle(struct session *session);
 void session_pause(struct session *session, bool paused);
 void session_close(struct session *session, enum reason reason);
 struct str session_id(const struct session *session);

@@ -37,6 +37,7 @@ struct ws {
     uint64_t ping_ms;    /* when the next ping is due */
     uint64_t pong_ms;    /* when the answer to a ping is due at the latest; 0 = none */
     uint64_t expires_ms; /* when the token ends; UINT64_MAX = never */
+    uint64_t wake_ms;    /* when the session wants to be woken; UINT64_MAX = never */
 };
 
 static uint64_t now_ms(const struct ws *ws)
@@ -123,6 +124,9 @@ static void schedule(struct ws *ws)
     if (ws->expires_ms < due) {
         due = ws->expires_ms;
     }
+    if (ws->wake_ms < due) {
+        due = ws->wake_ms;
+    }
     conn_deadline(ws->conn, due > now ? due - now : 0);
 }
 
@@ -132,10 +136,10 @@ static void on_message(void *owner, struct str bytes, bool text)
 {
     struct ws *ws = owner;
 
-    if (!text) {
-        close_with(ws, REASON_UNSUPPORTED);
-    } else {
+    if (text) {
         session_receive(ws->session, bytes);
+    } else {
+        session_receive_binary(ws->session, bytes);
     }
     if (ws->conn->state != CONN_OPEN) {
         ws_reader_stop(ws->reader);
@@ -261,6 +265,13 @@ static void on_timeout(void *upper)
         session_close(ws->session, REASON_TOKEN_EXPIRED);
         return;
     }
+    if (now >= ws->wake_ms) {
+        ws->wake_ms = UINT64_MAX;
+        session_woken(ws->session);
+        if (ws->conn->state != CONN_OPEN) {
+            return;
+        }
+    }
     if (ws->pong_ms != 0 && now >= ws->pong_ms && !ws->late) {
         ws->late = true; /* after a pause of our own the answer may lie in the socket */
         conn_deadline(ws->conn, 0);
@@ -375,6 +386,16 @@ static void carry_pause(void *carrier, bool paused)
     conn_pause(((struct ws *)carrier)->conn, paused);
 }
 
+static void carry_wake(void *carrier, uint64_t in_ms)
+{
+    struct ws *ws = carrier;
+
+    ws->wake_ms = now_ms(ws) + in_ms;
+    if (ws->open && ws->early.len == 0) {
+        schedule(ws);
+    }
+}
+
 static void carry_close(void *carrier, enum reason reason)
 {
     close_with(carrier, reason);
@@ -387,6 +408,7 @@ static const struct transport transport = {
     .send = carry_send,
     .trim = carry_trim,
     .pause = carry_pause,
+    .wake = carry_wake,
     .close = carry_close,
 };
 
@@ -513,6 +535,7 @@ void ws_open(struct http *http, const struct proto *proto)
     ws->accept = accept_of(request_header(request, STR("Sec-WebSocket-Key")));
     ws->bearer = request_header_has(request, STR("Sec-WebSocket-Protocol"), STR("bearer"));
     ws->expires_ms = expiry_of(net, &claims);
+    ws->wake_ms = UINT64_MAX;
     ws->session = session_create(net->services, proto, &transport, ws,
                                  claims.user_len > 0 ? &claims : NULL);
     peer_adopt(ws->conn, request->peer);
