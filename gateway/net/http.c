@@ -58,6 +58,8 @@ struct http {
     struct buf body;
     uint64_t body_len; /* also of what is not kept */
     struct buf stash;  /* what came behind the request that is being answered */
+    const struct http_watcher *watcher; /* of the request that is being answered; may be NULL */
+    void *watching;
     char peer[INET6_ADDRSTRLEN];
     struct request request;
 };
@@ -314,6 +316,24 @@ static void finish_request(struct http *http, bool close)
     }
 }
 
+void http_watch(struct http *http, const struct http_watcher *watcher, void *owner)
+{
+    http->watcher = watcher;
+    http->watching = owner;
+}
+
+static bool tell_gone(struct http *http)
+{
+    const struct http_watcher *watcher = http->watcher;
+
+    http->watcher = NULL;
+    if (watcher == NULL) {
+        return false;
+    }
+    watcher->gone(http->watching);
+    return true;
+}
+
 void http_answer(struct http *http, const struct answer *answer)
 {
     bool close = answer->close || !http->keep_alive || http->conn->net->draining ||
@@ -321,6 +341,7 @@ void http_answer(struct http *http, const struct answer *answer)
     struct buf bytes = {0};
     struct msg *msg;
 
+    http->watcher = NULL;
     answer_write(&bytes, answer, close, !str_equal(http->request.method, STR("HEAD")));
     msg = msg_raw(buf_str(&bytes));
     conn_send_anyway(http->conn, msg);
@@ -458,7 +479,7 @@ static void run(struct http *http, struct str bytes)
             return;
         }
         if (http->state != READING) {
-            conn_pause(conn, true);
+            conn_pause(conn, http->watcher == NULL); /* else: we want to see it leave */
             break;
         }
         buf_clear(&http->stash);
@@ -472,8 +493,11 @@ static void on_data(void *upper, struct str bytes)
 
     if (http->state == READING) {
         run(http, bytes);
-    } else {
-        buf_add(&http->stash, bytes);
+        return;
+    }
+    buf_add(&http->stash, bytes);
+    if (http->stash.len > HEAD_MAX) {
+        conn_pause(http->conn, true);
     }
 }
 
@@ -481,9 +505,10 @@ static void on_eof(void *upper)
 {
     struct http *http = upper;
 
-    if (http->state == ANSWERING) {
+    if (http->state == ANSWERING && !tell_gone(http)) {
         return; /* http_answer sees peer_done and ends the connection after the answer */
     }
+    http->state = GONE;
     conn_end(http->conn, http->started ? REASON_PEER_LOST : REASON_HTTP_DONE);
 }
 
@@ -491,7 +516,10 @@ static void on_timeout(void *upper)
 {
     struct http *http = upper;
 
-    if (http->state == ANSWERING) {
+    if (http->state == ANSWERING && http->watcher != NULL && http->watcher->late != NULL) {
+        http->watcher->late(http->watching);
+    } else if (http->state == ANSWERING) {
+        tell_gone(http);
         http->keep_alive = false;
         http_refuse(http, ERR_UNAVAILABLE, NULL);
     } else if (http->started) {
@@ -530,6 +558,7 @@ static void destroy(struct http *http)
 static void on_closed(void *upper, enum reason reason)
 {
     (void)reason;
+    tell_gone(upper);
     destroy(upper);
 }
 

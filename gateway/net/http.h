@@ -25,6 +25,13 @@ void http_attach(struct conn *conn);
 void http_answer(struct http *http, const struct answer *answer);
 void http_refuse(struct http *http, enum err err,
                  const char *why); /* why == NULL: the error's own text */
+/* For a handler that answers later. After `gone` the request is gone as well; after `late` it
+ * is still to be answered. Deadlines of its own are set by conn_deadline. */
+struct http_watcher {
+    void (*gone)(void *owner); /* the client left before its answer */
+    void (*late)(void *owner); /* the deadline came; NULL: 503 */
+};
+void http_watch(struct http *http, const struct http_watcher *watcher, void *owner);
 /* One refusal more in the metrics; http_refuse does so itself. */
 void http_count_refusal(const struct net *net, enum err err);
 /* Another layer takes the connection over; what came behind the request is added to `early`.
