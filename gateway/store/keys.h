@@ -12,7 +12,8 @@
 #define KEYS_TABLE(X)                                                                          \
     X(PLAYER, "player:", "hash: the state of a user's player; no TTL")                         \
     X(DEVICES, "devices:", "sorted set: a user's devices by the end of their leases; 30 days") \
-    X(USER, "user:", "channel: what a user's devices are told")
+    X(USER, "user:", "channel: what a user's devices are told")                                \
+    X(FEED, "feed:", "hash: where a feed of lines stands, 30 days; channel: what it tells")
 
 enum key {
 #define X(name, text, what) KEY_##name,

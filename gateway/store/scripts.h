@@ -20,6 +20,8 @@ enum script {
     X(APPLIED, "applied")                                                                      \
     X(NO_STATE, "no_state")                                                                    \
     X(REFUSED, "refused")                                                                      \
+    X(TAKEN, "taken")                                                                          \
+    X(STALE, "stale")                                                                          \
     X(UNAVAILABLE, "unavailable")
 
 enum outcome {

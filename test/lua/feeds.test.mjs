@@ -1,0 +1,220 @@
+// Feeds: whose turn it is, that a period's line is told once whoever asks, and what is said by hand.
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { sleep } from "../e2e/lib/patience.mjs";
+import { Listener } from "./lib/listener.mjs";
+import { PREFIX } from "./lib/scripts.mjs";
+import { sleepUntil, suiteStage } from "./lib/stage.mjs";
+
+const HOUR = 3600000;
+const MONTH = 30 * 86400 * 1000;
+
+let topics = 0;
+
+describe("feeds", () => {
+    const stage = suiteStage();
+
+    class Feed {
+        topic = `topic-${++topics}`;
+        key = `${PREFIX}feed:{${this.topic}}`;
+
+        async listen() {
+            this.listener = await Listener.open(stage.redis, this.key);
+            stage.listeners.push(this.listener);
+            return this;
+        }
+
+        published() {
+            return this.listener.take(stage.redis, this.key);
+        }
+
+        // As a process does it that believes this line is next.
+        async tick(line, { period = HOUR, lines = 5 } = {}) {
+            const args = [period, lines, line, `frame ${line} `, `event ${line}`];
+            const [outcome, wait, turn] = await stage.scripts.call("feed_tick", [this.key, this.key], args);
+            assert.ok(wait > 0 && wait <= period, `the next period begins in ${wait} ms`);
+            return { outcome, turn, wait };
+        }
+
+        // The same until it is told or taken, as a process does it.
+        async tell(line, options) {
+            for (let guess = line; ; ) {
+                const answer = await this.tick(guess, options);
+                if (answer.outcome !== "stale") {
+                    return answer;
+                }
+                guess = answer.turn;
+            }
+        }
+
+        state() {
+            return stage.redis.call("HMGET", this.key, "start", "line");
+        }
+
+        put(start, line) {
+            return stage.redis.call("HSET", this.key, "start", start, "line", line);
+        }
+    }
+
+    test("the first who asks tells the first line, and nobody else does in that period", async () => {
+        const feed = await new Feed().listen();
+        const before = await stage.redis.now();
+        const { outcome, turn } = await feed.tick(0);
+        assert.deepEqual([outcome, turn], ["applied", 1]);
+        for (const line of [0, 1, 2]) {
+            const again = await feed.tick(line);
+            assert.deepEqual([again.outcome, again.turn], ["taken", 1]);
+        }
+        const told = await feed.published();
+        assert.equal(told.length, 1);
+        const [{ kind, origin, time, message }] = told;
+        assert.deepEqual([kind, origin, message], ["f", "-", "frame 0 event 0"]);
+        assert.ok(time >= before * 1000 && time <= (await stage.redis.now()) * 1000 + 1000);
+    });
+
+    test("a wrong guess tells nothing, changes nothing, and learns the right number", async () => {
+        const feed = await new Feed().listen();
+        await feed.put(0, 3);
+        for (const line of [0, 1, 2, 4]) {
+            const { outcome, turn } = await feed.tick(line);
+            assert.deepEqual([outcome, turn], ["stale", 3]);
+        }
+        assert.deepEqual(await feed.state(), ["0", "3"]);
+        assert.deepEqual(await feed.published(), []);
+        assert.equal((await feed.tick(3)).outcome, "applied");
+        assert.equal((await feed.published()).length, 1);
+    });
+
+    test("the wait ends where a multiple of the period begins", async () => {
+        const feed = new Feed();
+        for (const period of [HOUR, 1000, 7777]) {
+            const before = await stage.redis.now();
+            const { wait } = await feed.tick(0, { period });
+            const after = await stage.redis.now();
+            const next = Math.ceil((before + 1) / period) * period;
+            const ends = [before + wait, after + wait];
+            assert.ok(ends[0] <= next && next <= ends[1], `${next} is not in ${ends}`);
+        }
+    });
+
+    test("lines are told in their order, round and round", async () => {
+        const feed = await new Feed().listen();
+        const told = [];
+        for (let i = 0, turn = 0; i < 12; i++) {
+            await feed.put(0, turn);
+            const answer = await feed.tick(turn % 5);
+            assert.equal(answer.outcome, "applied");
+            told.push(turn % 5);
+            turn = answer.turn;
+        }
+        const heard = (await feed.published()).map(({ message }) => message.split(" ")[1]).map(Number);
+        assert.deepEqual(heard, [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1]);
+        assert.deepEqual(told, heard);
+    });
+
+    test("who has fewer lines begins with his first, who has more goes on", async () => {
+        const feed = new Feed();
+        await feed.put(0, 5);
+        assert.equal((await feed.tick(5, { lines: 9 })).turn, 6);
+        await feed.put(0, 5);
+        assert.deepEqual((await feed.tick(1, { lines: 5 })).outcome, "stale");
+        assert.equal((await feed.tick(0, { lines: 5 })).outcome, "applied");
+        assert.equal((await feed.state())[1], "1");
+    });
+
+    test("the end of the file is remembered, so that lines that were added come at once", async () => {
+        const feed = new Feed();
+        await feed.put(0, 4);
+        assert.deepEqual((await feed.tick(4)).turn, 0);
+        assert.equal((await feed.state())[1], "5");
+        const start = (await feed.state())[0];
+        await feed.put(start - 2 * HOUR, 5);
+        assert.equal((await feed.tick(5, { lines: 6 })).outcome, "applied");
+    });
+
+    test("a feed of one line tells it every period", async () => {
+        const feed = new Feed();
+        for (let i = 0; i < 3; i++) {
+            await feed.put(0, 1);
+            assert.deepEqual((await feed.tick(0, { lines: 1 })).outcome, "applied");
+        }
+    });
+
+    test("periods that nobody served are not made up for", async () => {
+        const feed = await new Feed().listen();
+        const period = 200;
+        await feed.tell(0, { period });
+        await sleep(5 * period);
+        await feed.tell(1, { period });
+        assert.ok((await feed.published()).length <= 2);
+        assert.equal((await feed.state())[1], "2");
+    });
+
+    test("another period counts from the moment it is given", async () => {
+        const feed = new Feed();
+        assert.equal((await feed.tick(0, { period: HOUR })).outcome, "applied");
+        assert.equal((await feed.tick(1, { period: 2 * HOUR })).outcome, "taken");
+        const now = await stage.redis.now();
+        await sleepUntil(stage.redis, now + 30);
+        assert.equal((await feed.tick(1, { period: 1 })).outcome, "applied", "a shorter one is due at once");
+        assert.equal((await feed.tick(2, { period: HOUR })).outcome, "taken");
+    });
+
+    test("a clock that was put back stops a feed for no more than a period", async () => {
+        const feed = new Feed();
+        await feed.tick(0);
+        const [start] = await feed.state();
+        await feed.put(Number(start) + HOUR, 1);
+        assert.equal((await feed.tick(1)).outcome, "taken", "it may be the other clock that is right");
+        await feed.put(Number(start) + 2 * HOUR, 1);
+        assert.equal((await feed.tick(1)).outcome, "applied");
+    });
+
+    test("what is known of a feed is kept for a month", async () => {
+        const feed = new Feed();
+        await feed.tick(0);
+        const left = await stage.redis.call("PTTL", feed.key);
+        assert.ok(left > MONTH - 60000 && left <= MONTH, `${left} ms`);
+    });
+
+    test("a feed whose data was lost begins with its first line", async () => {
+        const feed = new Feed();
+        await feed.put(0, 3);
+        await stage.redis.call("DEL", feed.key);
+        assert.deepEqual((await feed.tick(0)).outcome, "applied");
+    });
+
+    test("of many who ask at once, over many periods, exactly one tells each line", async () => {
+        const feed = await new Feed().listen();
+        const period = 50;
+        const end = (await stage.redis.now()) + 1500;
+        let applied = 0;
+        const process = async (guess) => {
+            while ((await stage.redis.now()) < end) {
+                const { outcome, turn, wait } = await feed.tell(guess, { period });
+                applied += outcome === "applied";
+                guess = turn;
+                await sleep(Math.random() * 1.5 * wait);
+            }
+        };
+        await Promise.all(Array.from({ length: 12 }, (_, i) => process(i % 5)));
+        const told = await feed.published();
+        assert.equal(told.length, applied);
+        assert.ok(told.length > 10, `${told.length} lines`);
+        const lines = told.map(({ message }) => Number(message.split(" ")[1]));
+        assert.deepEqual(lines, [...lines.keys()].map((i) => i % 5), "in their order");
+        const periods = told.map(({ time }) => Math.floor(Number(time) / 1000 / period));
+        assert.equal(new Set(periods).size, periods.length, "one in each period");
+    });
+
+    test("what is said by hand is told, and the lines go on as if nothing had been", async () => {
+        const feed = await new Feed().listen();
+        assert.equal(await stage.scripts.call("feed_say", [feed.key], ["frame ", "event"]), "applied");
+        const [{ kind, origin, message }] = await feed.published();
+        assert.deepEqual([kind, origin, message], ["f", "-", "frame event"]);
+        assert.equal(await stage.redis.call("EXISTS", feed.key), 0);
+        assert.equal((await feed.tick(0)).outcome, "applied");
+    });
+});
