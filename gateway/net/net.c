@@ -6,7 +6,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "gateway/net/conn.h"
-#include "gateway/net/ws.h"
+#include "gateway/net/ws_reader.h"
 
 enum {
     DRAIN_TICK_MS = 20,
@@ -90,7 +90,7 @@ void net_destroy(struct net *net)
     if (net == NULL) {
         return;
     }
-    ws_free_readers(net);
+    ws_reader_free_pool(&net->readers);
     conn_free_outs(net);
     mem_free(net);
 }

@@ -6,11 +6,11 @@
 #include <uv.h>
 
 #include "gateway/net/wheel.h"
+#include "gateway/net/ws_reader.h"
 #include "gateway/session.h"
 
 struct conn;
 struct conn_out;
-struct ws_reader;
 
 enum {
     NET_READ_MAX = 65536
@@ -27,8 +27,7 @@ struct net {
     uint64_t files_max;    /* descriptors that the process may have */
     struct conn_out *outs; /* spare queues */
     unsigned out_count;
-    struct ws_reader *readers; /* spare WebSocket parsers */
-    unsigned reader_count;
+    struct ws_reader_pool readers; /* spare WebSocket parsers */
     bool draining;
     uv_timer_t drain_clock;
     uint64_t drain_until_ms, drain_over_ms;

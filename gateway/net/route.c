@@ -1,6 +1,7 @@
 /* Which path is answered by whom. */
 #include "gateway/net/route.h"
 
+#include "gateway/net/handshake.h"
 #include "gateway/net/ws.h"
 
 enum {
@@ -83,7 +84,7 @@ static void find_path(const struct http *http, struct route *route, bool *known)
         proto = find_proto(conn->net, path);
         route->page = pages_find(path);
         *known = proto != NULL || route->page != NULL;
-        if (proto != NULL && ws_wanted(http_request(http))) {
+        if (proto != NULL && handshake_wanted(http_request(http))) {
             route->page = NULL;
             route->proto = proto;
         }

@@ -8,25 +8,26 @@
  * the kernel or in `early`. */
 #include "gateway/net/ws.h"
 
-#include <openssl/sha.h>
 #include <string.h>
 
-#include "common/codec.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "gateway/net/admit.h"
+#include "gateway/net/handshake.h"
 #include "gateway/net/peer.h"
 #include "gateway/net/ws_reader.h"
 
 enum {
-    KEY_BYTES = 16,
+    OPCODE_TEXT = 1,
     OPCODE_CLOSE = 8,
-    OPCODE_PING = 9,
-    READERS_KEPT = 256 /* spare parsers, some 9 KB each */
+    OPCODE_PING = 9
 };
 
 struct ws {
-    struct conn *conn;        /* borrowed: it owns us */
-    struct session *session;  /* owned */
+    struct conn *conn; /* borrowed: it owns us */
+    const struct ws_kind *kind;
+    struct session *session;  /* owned; NULL while bare */
+    void *owner;              /* borrowed; of a bare connection */
     struct ws_reader *reader; /* owned while a frame or message is incomplete */
     struct buf early;         /* came before the 101 */
     char *accept;             /* owned, until the 101 */
@@ -50,41 +51,6 @@ static const struct config *config_of(const struct ws *ws)
     return ws->conn->net->services->config;
 }
 
-/* ---- the pool of parsers ---- */
-
-static struct ws_reader *borrow_reader(struct net *net)
-{
-    struct ws_reader *reader = net->readers;
-
-    if (reader == NULL) {
-        return ws_reader_create(net->services->config->max_message);
-    }
-    net->readers = *ws_reader_next(reader);
-    net->reader_count--;
-    return reader;
-}
-
-static void return_reader(struct net *net, struct ws_reader *reader)
-{
-    if (net->reader_count >= READERS_KEPT) {
-        ws_reader_destroy(reader);
-        return;
-    }
-    *ws_reader_next(reader) = net->readers;
-    net->readers = reader;
-    net->reader_count++;
-}
-
-void ws_free_readers(struct net *net)
-{
-    while (net->readers != NULL) {
-        struct ws_reader *reader = net->readers;
-
-        net->readers = *ws_reader_next(reader);
-        ws_reader_destroy(reader);
-    }
-}
-
 /* ---- out ---- */
 
 static void send_anyway(struct ws *ws, unsigned opcode, struct str payload)
@@ -98,11 +64,13 @@ static void send_anyway(struct ws *ws, unsigned opcode, struct str payload)
 /* Says why and ends the connection; the session is detached by now or is so here. */
 static void close_with(struct ws *ws, enum reason reason)
 {
-    const char *word = reason_word(reason);
+    const char *word = ws->kind->wordless ? "" : reason_word(reason);
     unsigned code = reason_code(reason);
     struct buf payload = {0};
 
-    session_ended(ws->session);
+    if (ws->session != NULL) {
+        session_ended(ws->session);
+    }
     if (code != 0) {
         buf_add_char(&payload, (char)(code >> 8));
         buf_add_char(&payload, (char)code);
@@ -136,11 +104,7 @@ static void on_message(void *owner, struct str bytes, bool text)
 {
     struct ws *ws = owner;
 
-    if (text) {
-        session_receive(ws->session, bytes);
-    } else {
-        session_receive_binary(ws->session, bytes);
-    }
+    ws->kind->message(ws, bytes, text);
     if (ws->conn->state != CONN_OPEN) {
         ws_reader_stop(ws->reader);
     }
@@ -150,20 +114,54 @@ static void on_ping(void *owner)
 {
     struct ws *ws = owner;
 
-    session_charge(ws->session);
+    if (ws->session != NULL) {
+        session_charge(ws->session);
+    }
     if (ws->conn->state != CONN_OPEN) {
         ws_reader_stop(ws->reader);
     }
 }
 
+void ws_ponged(struct ws *ws)
+{
+    if (ws->pong_ms != 0 &&
+        ws->session != NULL) { /* unasked, it is no sign that pings arrive */
+        ws->pong_ms = 0;
+        ws->late = false;
+        session_alive(ws->session);
+    }
+}
+
+/* ---- messages of the session's own ---- */
+
+static void plain_opened(struct ws *ws)
+{
+    (void)ws;
+}
+
+static void plain_message(struct ws *ws, struct str bytes, bool text)
+{
+    if (text) {
+        session_receive(ws->session, bytes);
+    } else {
+        session_receive_binary(ws->session, bytes);
+    }
+}
+
+static void plain_ping(struct ws *ws)
+{
+    send_anyway(ws, OPCODE_PING, str_from("", 0));
+}
+
+static const struct ws_kind plain = {
+    .opened = plain_opened, .message = plain_message, .ping = plain_ping};
+
 static void on_pong(void *owner)
 {
     struct ws *ws = owner;
 
-    if (ws->pong_ms != 0) { /* an unasked pong is no sign that pings arrive */
-        ws->pong_ms = 0;
-        ws->late = false;
-        session_alive(ws->session);
+    if (ws->kind == &plain) {
+        ws_ponged(ws);
     }
 }
 
@@ -187,20 +185,22 @@ static void feed(struct ws *ws, struct str bytes)
     enum ws_outcome outcome = WS_FAILED;
 
     if (ws->reader == NULL) {
-        ws->reader = borrow_reader(net);
+        ws->reader = ws_reader_borrow(&net->readers, net->services->config->max_message);
     }
     if (ws->reader != NULL) {
         outcome = ws_reader_feed(ws->reader, &events, ws, bytes, &reason);
     }
     switch (outcome) {
     case WS_BOUNDARY:
-        return_reader(net, ws->reader);
+        ws_reader_return(&net->readers, ws->reader);
         ws->reader = NULL;
         break;
     case WS_MORE:
         break;
     case WS_CLOSED:
-        session_ended(ws->session);
+        if (ws->session != NULL) {
+            session_ended(ws->session);
+        }
         conn_end(ws->conn, REASON_PEER_CLOSED);
         break;
     case WS_FAILED:
@@ -246,6 +246,48 @@ static void on_eof(void *upper)
     conn_cut(ws->conn, REASON_PEER_LOST);
 }
 
+/* After a pause of our own the answer may lie in the socket: there is one last look. */
+static void look_for_pong(struct ws *ws, uint64_t now)
+{
+    if (!ws->late) {
+        ws->late = true;
+        conn_deadline(ws->conn, 0);
+        return;
+    }
+    ws->session->silent_ms = now - ws->heard_ms;
+    session_close(ws->session, REASON_HEARTBEAT);
+}
+
+static void ping(struct ws *ws, uint64_t now)
+{
+    ws->kind->ping(ws);
+    ws->ping_ms = now + config_of(ws)->ping_interval_ms;
+    if (ws->pong_ms == 0) {
+        ws->pong_ms = now + config_of(ws)->ping_timeout_ms;
+    }
+}
+
+static void wake(struct ws *ws, uint64_t now)
+{
+    if (now >= ws->wake_ms) {
+        ws->wake_ms = UINT64_MAX;
+        session_woken(ws->session);
+    }
+}
+
+/* While bare, there is but the time by which it must have a session. */
+static void bare_timeout(struct ws *ws, uint64_t now)
+{
+    if (ws->conn->state != CONN_OPEN) {
+        return;
+    }
+    if (now >= ws->wake_ms) {
+        close_with(ws, REASON_TIMEOUT);
+    } else {
+        conn_deadline(ws->conn, ws->wake_ms - now);
+    }
+}
+
 static void on_timeout(void *upper)
 {
     struct ws *ws = upper;
@@ -258,6 +300,13 @@ static void on_timeout(void *upper)
     if (ws->early.len > 0) {
         take_early(ws);
     }
+    if (ws->session == NULL) {
+        bare_timeout(ws, now);
+        return;
+    }
+    if (ws->conn->state == CONN_OPEN) {
+        wake(ws, now);
+    }
     if (ws->conn->state != CONN_OPEN) {
         return;
     }
@@ -265,29 +314,12 @@ static void on_timeout(void *upper)
         session_close(ws->session, REASON_TOKEN_EXPIRED);
         return;
     }
-    if (now >= ws->wake_ms) {
-        ws->wake_ms = UINT64_MAX;
-        session_woken(ws->session);
-        if (ws->conn->state != CONN_OPEN) {
-            return;
-        }
-    }
-    if (ws->pong_ms != 0 && now >= ws->pong_ms && !ws->late) {
-        ws->late = true; /* after a pause of our own the answer may lie in the socket */
-        conn_deadline(ws->conn, 0);
-        return;
-    }
     if (ws->pong_ms != 0 && now >= ws->pong_ms) {
-        ws->session->silent_ms = now - ws->heard_ms;
-        session_close(ws->session, REASON_HEARTBEAT);
+        look_for_pong(ws, now);
         return;
     }
     if (now >= ws->ping_ms) {
-        send_anyway(ws, OPCODE_PING, str_from("", 0));
-        ws->ping_ms = now + config_of(ws)->ping_interval_ms;
-        if (ws->pong_ms == 0) {
-            ws->pong_ms = now + config_of(ws)->ping_timeout_ms;
-        }
+        ping(ws, now);
     }
     schedule(ws);
 }
@@ -296,14 +328,16 @@ static void on_drained(void *upper)
 {
     struct ws *ws = upper;
 
-    session_drained(ws->session);
+    if (ws->session != NULL) {
+        session_drained(ws->session);
+    }
 }
 
 static void on_restart(void *upper)
 {
     struct ws *ws = upper;
 
-    session_close(ws->session, REASON_RESTART);
+    ws_close(ws, REASON_RESTART);
 }
 
 static void on_closed(void *upper, enum reason reason)
@@ -311,6 +345,9 @@ static void on_closed(void *upper, enum reason reason)
     struct ws *ws = upper;
 
     (void)reason;
+    if (ws->kind->closed != NULL) {
+        ws->kind->closed(ws);
+    }
     session_destroy(ws->session);
     ws_reader_destroy(ws->reader);
     buf_finish(&ws->early);
@@ -346,6 +383,7 @@ static void carry_accept(void *carrier)
     mem_free(ws->accept);
     ws->accept = NULL;
     ws->open = true;
+    ws->kind->opened(ws);
     ws->heard_ms = now_ms(ws);
     ws->ping_ms = ws->heard_ms + config_of(ws)->ping_interval_ms;
     if (ws->early.len > 0) {
@@ -412,140 +450,124 @@ static const struct transport transport = {
     .close = carry_close,
 };
 
+const struct transport *ws_transport(void)
+{
+    return &transport;
+}
+
 /* ---- the handshake ---- */
 
-bool ws_wanted(const struct request *request)
-{
-    return !request->http_1_0 && request_header_has(request, STR("Upgrade"), STR("websocket"));
-}
-
-static bool key_is_good(struct str key)
-{
-    struct buf bytes = {0};
-    bool good = codec_unbase64(key, &bytes) == ERR_OK && bytes.len == KEY_BYTES;
-
-    buf_finish(&bytes);
-    return good;
-}
-
-static char *accept_of(struct str key)
-{
-    unsigned char digest[SHA_DIGEST_LENGTH];
-    struct buf text = {0};
-
-    buf_add(&text, key);
-    buf_add_text(&text, "258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-    SHA1((const unsigned char *)text.at, text.len, digest);
-    buf_clear(&text);
-    codec_base64(str_from((const char *)digest, sizeof(digest)), &text);
-    buf_text(&text);
-    return buf_take(&text);
-}
-
-static enum err check_handshake(const struct request *request, const char **why)
-{
-    struct str key = request_header(request, STR("Sec-WebSocket-Key"));
-
-    if (!str_equal(request_header(request, STR("Sec-WebSocket-Version")), STR("13"))) {
-        return ERR_UPGRADE;
-    }
-    if (!request_header_has(request, STR("Connection"), STR("upgrade"))) {
-        *why = "Connection: Upgrade is missing";
-        return ERR_BAD_REQUEST;
-    }
-    if (!key_is_good(key)) {
-        *why = "Sec-WebSocket-Key must be 16 bytes in base64";
-        return ERR_BAD_REQUEST;
-    }
-    return ERR_OK;
-}
-
-/* Who it is; `claims` stays empty for the anonymous. */
-static enum err check_identity(const struct services *services, const struct proto *proto,
-                               const struct request *request, struct claims *claims,
-                               const char **why)
-{
-    struct buf token = {0};
-    bool subprotocol; /* ws_open looks whether to select it, token or not */
-    uv_timeval64_t now;
-    enum err err = ERR_OK;
-
-    if (auth_find(services->auth, request, &token, &subprotocol)) {
-        uv_gettimeofday(&now);
-        err = auth_verify(services->auth, buf_str(&token),
-                          now.tv_sec * 1000 + now.tv_usec / 1000, claims, why);
-    } else if (!proto->anonymous) {
-        *why = "a token is needed";
-        err = ERR_UNAUTHORIZED;
-    }
-    buf_finish(&token);
-    return err;
-}
-
-/* Everything that can be refused without asking Redis. */
-static enum err check(const struct net *net, const struct proto *proto,
-                      const struct request *request, struct claims *claims, const char **why)
-{
-    const struct services *services = net->services;
-    enum err err = check_handshake(request, why);
-
-    if (err == ERR_OK &&
-        !config_allows_origin(services->config, request_header(request, STR("Origin")))) {
-        *why = "this origin is not allowed";
-        err = ERR_FORBIDDEN;
-    }
-    if (err == ERR_OK) {
-        err = check_identity(services, proto, request, claims, why);
-    }
-    if (err == ERR_OK && (services->draining || !store_is_up(services->store))) {
-        *why = services->draining ? "this process is going away" : "the state can't be reached";
-        err = ERR_UNAVAILABLE;
-    }
-    return err;
-}
-
-static uint64_t expiry_of(const struct net *net, const struct claims *claims)
-{
-    uv_timeval64_t now;
-    int64_t left;
-
-    if (claims->user_len == 0 || claims->expires_ms == INT64_MAX) {
-        return UINT64_MAX;
-    }
-    uv_gettimeofday(&now);
-    left = claims->expires_ms - (now.tv_sec * 1000 + now.tv_usec / 1000);
-    return uv_now(net->loop) + (left > 0 ? (uint64_t)left : 0);
-}
-
-void ws_open(struct http *http, const struct proto *proto)
+static struct ws *create(struct http *http, const struct ws_kind *kind)
 {
     const struct request *request = http_request(http);
-    struct net *net = http_conn(http)->net;
-    struct claims claims = {.expires_ms = INT64_MAX};
-    const char *why = NULL;
-    enum err err = check(net, proto, request, &claims, &why);
-    struct ws *ws;
+    struct ws *ws = mem_zero(sizeof(*ws));
 
-    if (err != ERR_OK) {
-        http_refuse(http, err, why);
-        return;
-    }
-    ws = mem_zero(sizeof(*ws));
     ws->conn = http_conn(http);
-    ws->accept = accept_of(request_header(request, STR("Sec-WebSocket-Key")));
+    ws->kind = kind;
+    ws->accept = mem_alloc(HANDSHAKE_ACCEPT_LENGTH + 1);
+    handshake_accept(request, ws->accept);
     ws->bearer = request_header_has(request, STR("Sec-WebSocket-Protocol"), STR("bearer"));
-    ws->expires_ms = expiry_of(net, &claims);
-    ws->wake_ms = UINT64_MAX;
-    ws->session = session_create(net->services, proto, &transport, ws,
-                                 claims.user_len > 0 ? &claims : NULL);
+    ws->expires_ms = ws->wake_ms = UINT64_MAX;
     peer_adopt(ws->conn, request->peer);
     conn_pause(ws->conn, true);
-    conn_deadline(ws->conn, net->services->config->connect_timeout_ms);
-    proto->open(ws->session, request);
+    conn_deadline(ws->conn, config_of(ws)->connect_timeout_ms);
+    return ws;
+}
+
+/* The connection is ours from here on. */
+static void attach(struct ws *ws, struct http *http)
+{
     http_detach(http, &ws->early);
     ws->conn->layer = &layer;
     ws->conn->upper = ws;
     if (ws->open && ws->early.len > 0) { /* accepted from inside */
         conn_deadline(ws->conn, 0);
     }
+}
+
+void ws_open_session(struct http *http, const struct proto *proto, const struct ws_kind *kind,
+                     const struct claims *claims)
+{
+    struct ws *ws = create(http, kind);
+
+    ws->expires_ms = admit_until_ms(ws->conn->net, claims);
+    ws->session = session_create(ws->conn->net->services, proto, &transport, ws,
+                                 claims->user_len > 0 ? claims : NULL);
+    proto->open(ws->session, http_request(http));
+    attach(ws, http);
+}
+
+void ws_open(struct http *http, const struct proto *proto)
+{
+    struct claims claims = {.expires_ms = INT64_MAX};
+    const struct net *net = http_conn(http)->net;
+    const char *why = NULL;
+    enum err err = handshake_check(http_request(http), &why);
+
+    if (err == ERR_OK) {
+        err = admit_check(net, proto, http_request(http), &claims, &why);
+    }
+
+    if (err != ERR_OK) {
+        http_refuse(http, err, why);
+    } else {
+        ws_open_session(http, proto, &plain, &claims);
+    }
+}
+
+struct ws *ws_open_bare(struct http *http, const struct ws_kind *kind, void *owner,
+                        uint64_t limit_ms)
+{
+    struct ws *ws = create(http, kind);
+
+    ws->owner = owner;
+    carry_accept(ws);
+    ws->wake_ms = now_ms(ws) + limit_ms;
+    conn_deadline(ws->conn, limit_ms);
+    attach(ws, http);
+    return ws;
+}
+
+void ws_adopt(struct ws *ws, const struct ws_kind *kind, struct session *session)
+{
+    ws->kind = kind;
+    ws->owner = NULL;
+    ws->session = session;
+    ws->wake_ms = UINT64_MAX;
+    ws->ping_ms = now_ms(ws) + config_of(ws)->ping_interval_ms;
+    schedule(ws);
+}
+
+/* ---- for kinds ---- */
+
+void ws_say(struct ws *ws, struct str text)
+{
+    send_anyway(ws, OPCODE_TEXT, text);
+}
+
+void ws_close(struct ws *ws, enum reason reason)
+{
+    if (ws->conn->state != CONN_OPEN) {
+        return;
+    }
+    if (ws->session != NULL && ws->session->state != SESSION_CLOSED) {
+        session_close(ws->session, reason);
+    } else {
+        close_with(ws, reason);
+    }
+}
+
+struct session *ws_session(const struct ws *ws)
+{
+    return ws->session;
+}
+
+void *ws_owner(const struct ws *ws)
+{
+    return ws->owner;
+}
+
+struct net *ws_net(const struct ws *ws)
+{
+    return ws->conn->net;
 }

@@ -9,11 +9,35 @@
 
 #include "gateway/net/http.h"
 
+struct ws;
+
+/* What stands between the frames and the session: nothing, or the packets of an engine. */
+struct ws_kind {
+    void (*opened)(struct ws *ws); /* the 101 is on its way */
+    void (*message)(struct ws *ws, struct str bytes, bool text);
+    void (*ping)(struct ws *ws);   /* ask for a sign of life; the answer comes to ws_ponged */
+    void (*closed)(struct ws *ws); /* its end, before the session's; may be NULL */
+    bool wordless;                 /* closes without a reason's words */
+};
+
 /* The request asks for a WebSocket on a path where `proto` lives: checks it, opens the session,
  * answers 101 or the refusal. */
 void ws_open(struct http *http, const struct proto *proto);
-/* Whether the request asks for a WebSocket at all. */
-bool ws_wanted(const struct request *request);
-void ws_free_readers(struct net *net);
+/* The same without any check, for a carrier that made them: a session that opens ... */
+void ws_open_session(struct http *http, const struct proto *proto, const struct ws_kind *kind,
+                     const struct claims *claims);
+/* ... or a bare connection, accepted at once, which may get a session later. */
+struct ws *ws_open_bare(struct http *http, const struct ws_kind *kind, void *owner,
+                        uint64_t limit_ms);
+/* Gives a bare connection its session (then owned); its heartbeat begins. */
+void ws_adopt(struct ws *ws, const struct ws_kind *kind, struct session *session);
+const struct transport *ws_transport(void);
+
+void ws_say(struct ws *ws, struct str text); /* a frame of the carrier's own, whatever waits */
+void ws_ponged(struct ws *ws);
+void ws_close(struct ws *ws, enum reason reason);
+struct session *ws_session(const struct ws *ws); /* NULL while bare */
+void *ws_owner(const struct ws *ws);             /* of a bare connection */
+struct net *ws_net(const struct ws *ws);
 
 #endif

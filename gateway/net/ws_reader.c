@@ -16,6 +16,7 @@
 #include "common/mem.h"
 
 enum {
+    SPARES_KEPT = 256,
     SPARE_ROOM = 16384, /* a message buffer larger than this is not kept */
     HEAD_MAX = 14,      /* bytes of a frame's header */
     MASK_BYTES = 4,
@@ -181,11 +182,6 @@ void ws_reader_destroy(struct ws_reader *reader)
     }
 }
 
-struct ws_reader **ws_reader_next(struct ws_reader *reader)
-{
-    return &reader->next;
-}
-
 /* wslay wants to send: a pong, the echo of a close, or a close because of what it met. */
 static void send_controls(struct ws_reader *reader)
 {
@@ -337,4 +333,39 @@ enum ws_outcome ws_reader_feed(struct ws_reader *reader, const struct ws_events 
         buf_finish(&reader->message);
     }
     return WS_BOUNDARY;
+}
+
+/* ---- the pool ---- */
+
+struct ws_reader *ws_reader_borrow(struct ws_reader_pool *pool, uint64_t max_message)
+{
+    struct ws_reader *reader = pool->first;
+
+    if (reader == NULL) {
+        return ws_reader_create(max_message);
+    }
+    pool->first = reader->next;
+    pool->count--;
+    return reader;
+}
+
+void ws_reader_return(struct ws_reader_pool *pool, struct ws_reader *reader)
+{
+    if (pool->count >= SPARES_KEPT) {
+        ws_reader_destroy(reader);
+        return;
+    }
+    reader->next = pool->first;
+    pool->first = reader;
+    pool->count++;
+}
+
+void ws_reader_free_pool(struct ws_reader_pool *pool)
+{
+    while (pool->first != NULL) {
+        struct ws_reader *reader = pool->first;
+
+        pool->first = reader->next;
+        ws_reader_destroy(reader);
+    }
 }

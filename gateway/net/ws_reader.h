@@ -34,7 +34,14 @@ enum ws_outcome ws_reader_feed(struct ws_reader *reader, const struct ws_events 
                                void *owner, struct str bytes, enum reason *reason);
 void ws_reader_stop(struct ws_reader *reader); /* what follows is not wanted any more */
 
-/* The pool's link. */
-struct ws_reader **ws_reader_next(struct ws_reader *reader);
+/* Spare readers, some 9 KB each. {0} is empty. */
+struct ws_reader_pool {
+    struct ws_reader *first;
+    unsigned count;
+};
+
+struct ws_reader *ws_reader_borrow(struct ws_reader_pool *pool, uint64_t max_message);
+void ws_reader_return(struct ws_reader_pool *pool, struct ws_reader *reader);
+void ws_reader_free_pool(struct ws_reader_pool *pool);
 
 #endif

@@ -507,9 +507,9 @@ static void an_idle_connection_holds_no_parser(void **state)
     for (int i = 0; i < CLIENTS; i++) { /* the youngest connection is that of the last client */
         say(&clients[CLIENTS - 1], TEXT, STR("x"));
     }
-    assert_int_equal(stage.net->reader_count, 1);
+    assert_int_equal(stage.net->readers.count, 1);
     client_send(&clients[CLIENTS - 1], stage_conn(), STR("\x81\x82"));
-    assert_int_equal(stage.net->reader_count, 0); /* in mid frame it is borrowed */
+    assert_int_equal(stage.net->readers.count, 0); /* in mid frame it is borrowed */
     for (int i = 0; i < CLIENTS; i++) {
         client_close(&clients[i]);
     }

@@ -677,16 +677,19 @@ static void a_reader_at_a_boundary_serves_another_connection(void **state)
     ws_reader_destroy(reader);
 }
 
-static void the_pool_links_readers_through_one_field(void **state)
+static void the_pool_gives_a_reader_that_was_returned(void **state)
 {
-    struct ws_reader *first = ws_reader_create(1), *second = ws_reader_create(1);
+    struct ws_reader_pool pool = {0};
+    struct ws_reader *first = ws_reader_borrow(&pool, 1);
 
     (void)state;
-    assert_null(*ws_reader_next(first));
-    *ws_reader_next(first) = second;
-    assert_ptr_equal(*ws_reader_next(first), second);
-    ws_reader_destroy(first);
-    ws_reader_destroy(second);
+    assert_int_equal(pool.count, 0);
+    ws_reader_return(&pool, first);
+    assert_int_equal(pool.count, 1);
+    assert_ptr_equal(ws_reader_borrow(&pool, 1), first);
+    assert_int_equal(pool.count, 0);
+    ws_reader_return(&pool, first);
+    ws_reader_free_pool(&pool);
     ws_reader_destroy(NULL);
 }
 
@@ -754,7 +757,7 @@ int main(void)
         cmocka_unit_test(half_a_code_is_refused),
         cmocka_unit_test(the_text_of_a_close_must_be_utf8),
         cmocka_unit_test(a_reader_at_a_boundary_serves_another_connection),
-        cmocka_unit_test(the_pool_links_readers_through_one_field),
+        cmocka_unit_test(the_pool_gives_a_reader_that_was_returned),
         cmocka_unit_test(a_stopped_reader_says_nothing_more),
         cmocka_unit_test(nothing_fed_is_nothing_said),
     };

@@ -1,0 +1,58 @@
+/* Who may come in: everything that can be refused without asking Redis. */
+#include "gateway/net/admit.h"
+
+/* Who it is; `claims` stays empty for the anonymous. */
+static enum err check_identity(const struct services *services, const struct proto *proto,
+                               const struct request *request, struct claims *claims,
+                               const char **why)
+{
+    struct buf token = {0};
+    bool subprotocol; /* the handshake looks whether to select it */
+    uv_timeval64_t now;
+    enum err err = ERR_OK;
+
+    if (auth_find(services->auth, request, &token, &subprotocol)) {
+        uv_gettimeofday(&now);
+        err = auth_verify(services->auth, buf_str(&token),
+                          now.tv_sec * 1000 + now.tv_usec / 1000, claims, why);
+    } else if (!proto->anonymous) {
+        *why = "a token is needed";
+        err = ERR_UNAUTHORIZED;
+    }
+    buf_finish(&token);
+    return err;
+}
+
+/* Everything that can be refused without asking Redis. */
+enum err admit_check(const struct net *net, const struct proto *proto,
+                     const struct request *request, struct claims *claims, const char **why)
+{
+    const struct services *services = net->services;
+    enum err err = ERR_OK;
+
+    if (!config_allows_origin(services->config, request_header(request, STR("Origin")))) {
+        *why = "this origin is not allowed";
+        err = ERR_FORBIDDEN;
+    }
+    if (err == ERR_OK) {
+        err = check_identity(services, proto, request, claims, why);
+    }
+    if (err == ERR_OK && (services->draining || !store_is_up(services->store))) {
+        *why = services->draining ? "this process is going away" : "the state can't be reached";
+        err = ERR_UNAVAILABLE;
+    }
+    return err;
+}
+
+uint64_t admit_until_ms(const struct net *net, const struct claims *claims)
+{
+    uv_timeval64_t now;
+    int64_t left;
+
+    if (claims->user_len == 0 || claims->expires_ms == INT64_MAX) {
+        return UINT64_MAX;
+    }
+    uv_gettimeofday(&now);
+    left = claims->expires_ms - (now.tv_sec * 1000 + now.tv_usec / 1000);
+    return uv_now(net->loop) + (left > 0 ? (uint64_t)left : 0);
+}

@@ -1,0 +1,14 @@
+/* Who may come in: everything that can be refused without asking Redis. */
+#ifndef SEGUE_NET_ADMIT_H
+#define SEGUE_NET_ADMIT_H
+
+#include "gateway/net/net.h"
+
+/* Origin, token (`claims` stays empty for the anonymous), then whether we can serve at all. */
+MUST_CHECK enum err admit_check(const struct net *net, const struct proto *proto,
+                                const struct request *request, struct claims *claims,
+                                const char **why);
+/* When the token ends, by the loop's clock; UINT64_MAX = never. */
+uint64_t admit_until_ms(const struct net *net, const struct claims *claims);
+
+#endif
