@@ -25,11 +25,6 @@ MUST_CHECK enum err json_check(struct str text, const char **why);
  * caller deletes with cJSON_Delete. */
 MUST_CHECK cJSON *json_parse(struct str text, const char **why);
 
-/* The text of an object's member as it stands in `text` (which json_check has passed), for
- * numbers that a double can't hold; at == NULL when there is none of that name. Names with
- * escapes are not found. */
-struct str json_member(struct str text, struct str name);
-
 enum json_kind {
     JSON_TEXT,    /* string: `text` */
     JSON_NUMBER,  /* finite number: `number` */

@@ -21,6 +21,7 @@
 
 #include "common/codec.h"
 #include "common/json.h"
+#include "common/json_text.h"
 #include "common/mem.h"
 #include "gateway/auth_keys.h"
 
