@@ -20,6 +20,7 @@ struct request {
     struct str method; /* "GET" */
     struct str path;   /* as sent, without the query */
     struct str query;  /* as sent, without the question mark */
+    struct str param;  /* the segment of the path that its row leaves open, decoded */
     struct request_header headers[REQUEST_HEADERS_MAX];
     size_t header_count;
     struct str body;

@@ -37,6 +37,9 @@ static const struct config_option options[] = {
     {NULL, "origins", KIND_ORIGINS, AT(origins), "*", 0, 0, "LIST",
      "browser pages that may connect: * for all, or\nscheme://host[:port], also "
      "https://*.example.com"},
+    {NULL, "anonymous", KIND_PROTOCOLS, AT(anonymous), "chat,feed", 0, 0, "LIST",
+     "protocols that may be used without a token: some of player,\nplayback, chat, feed and "
+     "events"},
     {NULL, "trusted-proxies", KIND_RANGES, AT(trusted_proxies), NULL, 0, 0, "LIST",
      "addresses or CIDRs whose X-Forwarded-For is believed"},
 
@@ -64,6 +67,8 @@ static const struct config_option options[] = {
 
     {"Limits", "max-message", KIND_NUMBER, AT(max_message), "16384", 64, 1 << 30, "BYTES",
      "one message; larger: close 1009 (WebSocket), 413 (HTTP)"},
+    {NULL, "max-batch", KIND_NUMBER, AT(max_batch), "1048576", 64, 1 << 30, "BYTES",
+     "body of a polling POST or of a batch of the server API"},
     {NULL, "max-queue", KIND_NUMBER, AT(max_queue), "262144", 64, 1 << 30, "BYTES",
      "unsent bytes of a connection before it counts as slow"},
     {NULL, "rate", KIND_NUMBER, AT(rate), "50", 0, 1000000, "N",

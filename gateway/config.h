@@ -43,9 +43,11 @@ struct config {
     struct config_list token_cookies;
     struct config_list token_headers;
     struct config_list origins;
+    struct config_list anonymous; /* names of protocols */
     struct config_range trusted_proxies[CONFIG_LIST_MAX];
     size_t trusted_proxy_count;
     uint64_t max_message;
+    uint64_t max_batch;
     uint64_t max_queue;
     uint64_t rate;
     uint64_t burst;
@@ -76,5 +78,7 @@ void config_destroy(struct config *config);
 bool config_trusts(const struct config *config, struct str peer);
 /* Whether a browser page of that Origin may connect; an empty origin (no browser) may. */
 bool config_allows_origin(const struct config *config, struct str origin);
+/* Whether clients of that protocol may come without a token. */
+bool config_allows_anonymous(const struct config *config, const char *proto);
 
 #endif

@@ -1,4 +1,5 @@
-/* Who may come: origins of browser pages, and proxies that may speak for others. */
+/* Who may come: origins of browser pages, clients without a token, and proxies that may speak
+ * for others. */
 #include <arpa/inet.h>
 #include <string.h>
 
@@ -136,6 +137,28 @@ bool config_allows_origin(const struct config *config, struct str origin)
     }
     for (size_t i = 0; i < config->origins.count; i++) {
         if (origin_fits(origin, str_of(config->origins.items[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool config_is_protocol(struct str item)
+{
+    static const char *const names[] = {"player", "playback", "chat", "feed", "events"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (str_equal(item, str_of(names[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool config_allows_anonymous(const struct config *config, const char *proto)
+{
+    for (size_t i = 0; i < config->anonymous.count; i++) {
+        if (strcmp(config->anonymous.items[i], proto) == 0) {
             return true;
         }
     }

@@ -194,6 +194,9 @@ static bool add_item(struct config *config, const struct config_option *option, 
     if (option->kind == KIND_ORIGINS && !config_is_origin(item)) {
         return refuse(why, item, "is not *, scheme://host[:port] or scheme://*.host[:port]");
     }
+    if (option->kind == KIND_PROTOCOLS && !config_is_protocol(item)) {
+        return refuse(why, item, "is not one of player, playback, chat, feed, events");
+    }
     list->items[list->count++] = mem_copy(item.at, item.len);
     return true;
 }
@@ -236,6 +239,7 @@ void config_drop(struct config *config, const struct config_option *option)
     case KIND_FILES:
     case KIND_NAMES:
     case KIND_ORIGINS:
+    case KIND_PROTOCOLS:
         list = field(config, option);
         while (list->count > 0) {
             mem_free((void *)list->items[--list->count]);

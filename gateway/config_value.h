@@ -20,11 +20,12 @@ enum config_kind {
     KIND_NUMBER,
     KIND_LEVEL,
     KIND_FORMAT,
-    KIND_FILES,   /* list; by flag one item each, because a path may hold a comma */
-    KIND_NAMES,   /* list of cookie or header names */
-    KIND_ORIGINS, /* list */
-    KIND_RANGES,  /* list of CIDRs */
-    KIND_CHECK,   /* here and below: no value, no environment twin */
+    KIND_FILES,     /* list; by flag one item each, because a path may hold a comma */
+    KIND_NAMES,     /* list of cookie or header names */
+    KIND_ORIGINS,   /* list */
+    KIND_PROTOCOLS, /* list of protocol names */
+    KIND_RANGES,    /* list of CIDRs */
+    KIND_CHECK,     /* here and below: no value, no environment twin */
     KIND_HELP,
     KIND_VERSION
 };
@@ -52,6 +53,8 @@ const char *config_shown(struct str value, char to[CONFIG_SHOWN_MAX]);
 
 /* Whether the text may be an item of --origins. */
 bool config_is_origin(struct str item);
+/* Whether it may be one of --anonymous. */
+bool config_is_protocol(struct str item);
 /* Reads an item of --trusted-proxies: an address or a CIDR. */
 bool config_read_range(struct str item, struct config_range *range);
 

@@ -34,11 +34,12 @@ struct services {
 
 /* A protocol: one row of proto/table. */
 struct proto {
-    const char *name;
-    struct str path; /* of its WebSocket */
+    const char *name;         /* also in --anonymous */
+    const char *const *paths; /* of its WebSocket; NULL ends them. A segment `*` fits any one
+                                 segment, which is the request's `param` */
+    bool engine; /* Engine.IO is spoken on the paths: GET, POST and OPTIONS, upgrade or not */
     enum metrics_protocol metric;
-    bool anonymous; /* may do without a token */
-    size_t size;    /* of the struct that begins with a struct session */
+    size_t size; /* of the struct that begins with a struct session */
 
     void (*open)(struct session *session,
                  const struct request *request); /* then accept or refuse, at any time */

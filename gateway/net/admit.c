@@ -15,7 +15,7 @@ static enum err check_identity(const struct services *services, const struct pro
         uv_gettimeofday(&now);
         err = auth_verify(services->auth, buf_str(&token),
                           now.tv_sec * 1000 + now.tv_usec / 1000, claims, why);
-    } else if (!proto->anonymous) {
+    } else if (!config_allows_anonymous(services->config, proto->name)) {
         *why = "a token is needed";
         err = ERR_UNAUTHORIZED;
     }

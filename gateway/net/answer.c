@@ -75,7 +75,6 @@ void answer_refusal(enum err err, const char *why, struct buf *body, struct answ
         {ERR_UNAUTHORIZED, "WWW-Authenticate: Bearer\r\n"},
         {ERR_UPGRADE, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"},
         {ERR_UNAVAILABLE, "Retry-After: 1\r\n"},
-        {ERR_METHOD, "Allow: GET, HEAD, OPTIONS\r\n"},
     };
 
     buf_add_text(body, "{\"error\":");

@@ -5,7 +5,9 @@
 #include <llhttp.h>
 #include <string.h>
 
+#include "common/codec.h"
 #include "common/mem.h"
+#include "gateway/net/lines.h"
 #include "gateway/net/peer.h"
 #include "gateway/net/route.h"
 
@@ -22,14 +24,6 @@ enum state {
     GONE
 };
 
-/* Where in the lines of a head the last byte stood. */
-enum line {
-    BEFORE_HEAD,
-    IN_LINE,
-    LINE_BEGINS,
-    PAST_HEAD
-};
-
 /* Where a header stands in `head`; a head is at most 8 KiB. */
 struct span {
     uint16_t name_at, name_len, value_at, value_len;
@@ -39,8 +33,7 @@ struct http {
     struct conn *conn; /* borrowed: it owns us */
     llhttp_t parser;
     enum state state;
-    enum line line;
-    bool after_cr;  /* ... and whether it was a CR */
+    struct lines lines;
     bool started;   /* bytes of a request came */
     bool past_head; /* its head is complete */
     bool complete;  /* ... and all of it */
@@ -50,7 +43,8 @@ struct http {
     bool served;      /* not the first request any more */
     enum err wrong;   /* why the parser was stopped by us */
     enum err refusal; /* what the head alone will be answered; ERR_OK: the body matters */
-    struct buf head;  /* target, names and values, back to back */
+    struct route route;
+    struct buf head; /* target, names and values, back to back */
     uint16_t target_len;
     struct span spans[REQUEST_HEADERS_MAX];
     size_t span_count;
@@ -58,6 +52,7 @@ struct http {
     struct buf body;
     uint64_t body_len; /* also of what is not kept */
     struct buf stash;  /* what came behind the request that is being answered */
+    struct buf param;  /* of the path, decoded */
     const struct http_watcher *watcher; /* of the request that is being answered; may be NULL */
     void *watching;
     char peer[INET6_ADDRSTRLEN];
@@ -192,7 +187,7 @@ static bool fields_are_clear(const struct http *http)
 /* How much of a body is read at all. */
 static uint64_t body_limit(const struct http *http)
 {
-    uint64_t limit = http->conn->net->services->config->max_message;
+    uint64_t limit = http->route.body_max;
 
     return limit > BODY_GRACE && http->refusal == ERR_OK ? limit : BODY_GRACE;
 }
@@ -200,7 +195,6 @@ static uint64_t body_limit(const struct http *http)
 static int on_head(llhttp_t *parser)
 {
     struct http *http = http_of(parser);
-    struct route route;
     enum err err;
 
     http->past_head = true;
@@ -209,7 +203,7 @@ static int on_head(llhttp_t *parser)
         !str_starts(http->request.path, STR("/"))) {
         return stop(http, ERR_BAD_REQUEST);
     }
-    err = http->refusal = route_find(http, &route);
+    err = http->refusal = route_find(http, &http->route);
     if (!(parser->flags & F_CHUNKED) && parser->content_length > body_limit(http)) {
         return stop(http, err != ERR_OK ? err : ERR_TOO_LARGE);
     }
@@ -270,16 +264,19 @@ static void begin(struct http *http)
     llhttp_init(&http->parser, HTTP_REQUEST, settings());
     http->parser.data = http;
     http->state = READING;
-    http->line = BEFORE_HEAD;
-    http->after_cr = http->started = http->past_head = http->complete = http->in_value = false;
+    http->lines = (struct lines){0};
+    http->route = (struct route){0};
+    http->started = http->past_head = http->complete = http->in_value = false;
     http->wrong = http->refusal = ERR_OK;
     http->target_len = 0;
     http->span_count = 0;
     http->trailer_len = 0;
     http->body_len = 0;
     http->request.method = http->request.path = http->request.query = str_from("", 0);
+    http->request.param = str_from("", 0);
     http->request.header_count = 0;
     buf_clear(&http->head);
+    buf_clear(&http->param);
     buf_finish(&http->body); /* few requests have one, and it may have been large */
 }
 
@@ -350,41 +347,21 @@ void http_answer(struct http *http, const struct answer *answer)
     finish_request(http, close);
 }
 
-void http_count_refusal(const struct net *net, enum err err)
-{
-    static const struct {
-        enum err err;
-        enum metrics_rejection rejection;
-    } rows[] = {
-        {ERR_UNAUTHORIZED, METRICS_REJECTION_UNAUTHORIZED},
-        {ERR_FORBIDDEN, METRICS_REJECTION_FORBIDDEN},
-        {ERR_NOT_FOUND, METRICS_REJECTION_NOT_FOUND},
-        {ERR_TOO_LARGE, METRICS_REJECTION_TOO_LARGE},
-        {ERR_HEAD_TOO_LARGE, METRICS_REJECTION_TOO_LARGE},
-        {ERR_TIMEOUT, METRICS_REJECTION_TIMEOUT},
-        {ERR_UNAVAILABLE, METRICS_REJECTION_UNAVAILABLE},
-    };
-    enum metrics_rejection rejection = METRICS_REJECTION_BAD_REQUEST;
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (rows[i].err == err) {
-            rejection = rows[i].rejection;
-        }
-    }
-    if (err == ERR_UNAVAILABLE && net->services->draining) {
-        rejection = METRICS_REJECTION_DRAINING;
-    }
-    net->services->metrics->rejected[rejection]++;
-}
-
 void http_refuse(struct http *http, enum err err, const char *why)
 {
     struct buf body = {0};
     struct answer answer;
+    char allow[ROUTE_ALLOW_ROOM];
 
-    http_count_refusal(http->conn->net, err);
+    net_count_refusal(http->conn->net, err);
     answer_refusal(err, why, &body, &answer);
     answer.close = !http->complete;
+    if (err == ERR_METHOD) {
+        answer.extra = route_allow(&http->route, allow);
+    }
+    if (err == ERR_TOO_LARGE && http->route.bare) {
+        answer.type = answer.body = str_from("", 0);
+    }
     http_answer(http, &answer);
     buf_finish(&body);
 }
@@ -398,35 +375,13 @@ static void give_up(struct http *http, enum err err)
     http_refuse(http, err, NULL);
 }
 
-/* Whether others may read the lines of the head differently: a header that is folded over two
- * of them, a CR without its LF (which some releases of llhttp take for the head's end). llhttp
- * lets both pass, so the raw bytes are watched. */
-static bool lines_are_unclear(struct http *http, struct str bytes)
-{
-    for (size_t i = 0; i < bytes.len && http->line != PAST_HEAD; i++) {
-        char c = bytes.at[i];
-
-        if ((http->after_cr && c != '\n') ||
-            (http->line == LINE_BEGINS && (c == ' ' || c == '\t'))) {
-            return true;
-        }
-        http->after_cr = c == '\r';
-        if (c == '\n' && http->line != BEFORE_HEAD) {
-            http->line = http->line == LINE_BEGINS ? PAST_HEAD : LINE_BEGINS;
-        } else if (c != '\r' && c != '\n') {
-            http->line = IN_LINE;
-        }
-    }
-    return false;
-}
-
 /* One request's worth of bytes; returns how many were used. */
 static size_t parse(struct http *http, struct str bytes)
 {
     llhttp_errno_t error;
     const char *end;
 
-    if (lines_are_unclear(http, bytes)) {
+    if (!lines_are_clear(&http->lines, bytes)) {
         give_up(http, ERR_BAD_REQUEST);
         return bytes.len;
     }
@@ -448,15 +403,21 @@ static size_t parse(struct http *http, struct str bytes)
 static void serve(struct http *http)
 {
     http->request.body = buf_str(&http->body);
-    if (http->refusal == ERR_OK &&
-        http->body_len > http->conn->net->services->config->max_message) {
+    if (http->refusal == ERR_OK && http->body_len > http->route.body_max) {
         http->complete = false; /* the rest of what it had to say does not matter */
         give_up(http, ERR_TOO_LARGE);
         return;
     }
     http->state = ANSWERING;
     conn_deadline(http->conn, http->conn->net->services->config->connect_timeout_ms);
-    route_serve(http);
+    if (http->refusal != ERR_OK) {
+        http_refuse(http, http->refusal, NULL);
+    } else if (codec_unpercent(http->route.param, false, &http->param) != ERR_OK) {
+        http_refuse(http, ERR_BAD_REQUEST, "the path has a bad escape");
+    } else {
+        http->request.param = buf_str(&http->param);
+        route_serve(http, &http->route);
+    }
 }
 
 /* Requests one after the other. A handler may answer at once, later, or hand the connection to
@@ -552,6 +513,7 @@ static void destroy(struct http *http)
     buf_finish(&http->head);
     buf_finish(&http->body);
     buf_finish(&http->stash);
+    buf_finish(&http->param);
     mem_free(http);
 }
 

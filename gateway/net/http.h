@@ -32,8 +32,6 @@ struct http_watcher {
     void (*late)(void *owner); /* the deadline came; NULL: 503 */
 };
 void http_watch(struct http *http, const struct http_watcher *watcher, void *owner);
-/* One refusal more in the metrics; http_refuse does so itself. */
-void http_count_refusal(const struct net *net, enum err err);
 /* Another layer takes the connection over; what came behind the request is added to `early`.
  * `http` is gone afterwards. */
 struct conn *http_detach(struct http *http, struct buf *early);

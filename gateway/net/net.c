@@ -40,6 +40,33 @@ void net_flush(struct net *net)
     }
 }
 
+void net_count_refusal(const struct net *net, enum err err)
+{
+    static const struct {
+        enum err err;
+        enum metrics_rejection rejection;
+    } rows[] = {
+        {ERR_UNAUTHORIZED, METRICS_REJECTION_UNAUTHORIZED},
+        {ERR_FORBIDDEN, METRICS_REJECTION_FORBIDDEN},
+        {ERR_NOT_FOUND, METRICS_REJECTION_NOT_FOUND},
+        {ERR_TOO_LARGE, METRICS_REJECTION_TOO_LARGE},
+        {ERR_HEAD_TOO_LARGE, METRICS_REJECTION_TOO_LARGE},
+        {ERR_TIMEOUT, METRICS_REJECTION_TIMEOUT},
+        {ERR_UNAVAILABLE, METRICS_REJECTION_UNAVAILABLE},
+    };
+    enum metrics_rejection rejection = METRICS_REJECTION_BAD_REQUEST;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].err == err) {
+            rejection = rows[i].rejection;
+        }
+    }
+    if (err == ERR_UNAVAILABLE && net->services->draining) {
+        rejection = METRICS_REJECTION_DRAINING;
+    }
+    net->services->metrics->rejected[rejection]++;
+}
+
 /* How many may still be connected: it sinks evenly from all to none. */
 static uint64_t still_allowed(const struct net *net, uint64_t now)
 {

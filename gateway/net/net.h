@@ -39,6 +39,8 @@ struct net *net_create(uv_loop_t *loop, struct services *services,
                        const struct proto *const *protos);
 /* The end of a loop turn: everything that was queued leaves, one write per connection. */
 void net_flush(struct net *net);
+/* One refused request more in the metrics. */
+void net_count_refusal(const struct net *net, enum err err);
 /* Closes all connections with 1012, spread over so many milliseconds. */
 void net_drain(struct net *net, uint64_t over_ms);
 /* Cuts what is left and closes the handles. */

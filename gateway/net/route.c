@@ -1,12 +1,25 @@
 /* Which path is answered by whom. */
 #include "gateway/net/route.h"
 
+#include <string.h>
+
+#include "gateway/net/eio.h"
 #include "gateway/net/handshake.h"
+#include "gateway/net/pages.h"
+#include "gateway/net/path.h"
 #include "gateway/net/ws.h"
 
 enum {
     DOOR_PUBLIC = 1,
     DOOR_ADMIN = 2
+};
+
+enum {
+    METHOD_GET = 1,
+    METHOD_HEAD = 2,
+    METHOD_POST = 4,
+    METHOD_OPTIONS = 8,
+    METHODS_TO_READ = METHOD_GET | METHOD_HEAD | METHOD_OPTIONS
 };
 
 static void answer_text(struct http *http, int status, struct str text)
@@ -50,82 +63,131 @@ static void serve_metrics(struct http *http)
 static const struct row {
     struct str path;
     unsigned doors;
-    route_fn *serve;
+    void (*serve)(struct http *http);
 } rows[] = {
     {{"/healthz", 8}, DOOR_PUBLIC | DOOR_ADMIN, serve_healthz},
     {{"/readyz", 7}, DOOR_PUBLIC | DOOR_ADMIN, serve_readyz},
     {{"/metrics", 8}, DOOR_ADMIN, serve_metrics},
 };
 
-static const struct proto *find_proto(const struct net *net, struct str path)
+static const struct {
+    struct str name;
+    unsigned method;
+} methods[] = {
+    {{"GET", 3}, METHOD_GET},
+    {{"HEAD", 4}, METHOD_HEAD},
+    {{"POST", 4}, METHOD_POST},
+    {{"OPTIONS", 7}, METHOD_OPTIONS},
+};
+
+enum {
+    METHODS_COUNT = sizeof(methods) / sizeof(methods[0])
+};
+
+static unsigned method_of(const struct request *request)
+{
+    for (size_t i = 0; i < METHODS_COUNT; i++) {
+        if (str_equal(methods[i].name, request->method)) {
+            return methods[i].method;
+        }
+    }
+    return 0;
+}
+
+struct str route_allow(const struct route *route, char room[ROUTE_ALLOW_ROOM])
+{
+    char *end = stpcpy(room, "Allow:");
+
+    for (size_t i = 0; i < METHODS_COUNT; i++) {
+        if (route->methods & methods[i].method) {
+            end = stpcpy(stpcpy(end, end[-1] == ':' ? " " : ", "), methods[i].name.at);
+        }
+    }
+    end = stpcpy(end, "\r\n");
+    return str_from(room, (size_t)(end - room));
+}
+
+static const struct proto *find_proto(const struct net *net, struct str path, struct str *param)
 {
     for (size_t i = 0; net->protos[i] != NULL; i++) {
-        if (str_equal(net->protos[i]->path, path)) {
-            return net->protos[i];
+        for (const char *const *pattern = net->protos[i]->paths; *pattern != NULL; pattern++) {
+            if (path_fits(*pattern, path, param)) {
+                return net->protos[i];
+            }
         }
     }
     return NULL;
 }
 
-static void find_path(const struct http *http, struct route *route, bool *known)
+/* Engine.IO's own answers differ from ours in much; whatever is said on its paths is its
+ * business. */
+static void take_engine(const struct config *config, struct route *route)
 {
-    const struct conn *conn = http_conn(http);
-    struct str path = http_request(http)->path;
-    unsigned door = conn->admin ? DOOR_ADMIN : DOOR_PUBLIC;
-    const struct proto *proto;
+    route->methods = METHOD_GET | METHOD_POST | METHOD_OPTIONS;
+    route->bare = true;
+    if (config->max_batch > route->body_max) {
+        route->body_max = config->max_batch;
+    }
+}
 
-    *route = (struct route){NULL, NULL, NULL};
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if ((rows[i].doors & door) && str_equal(rows[i].path, path)) {
-            route->serve = rows[i].serve;
-        }
+/* A path may have both a page and a WebSocket. */
+static void find_public(const struct http *http, struct route *route)
+{
+    const struct net *net = http_conn(http)->net;
+    const struct request *request = http_request(http);
+    const struct proto *proto = find_proto(net, request->path, &route->param);
+
+    if (proto != NULL && proto->engine) {
+        route->proto = proto;
+        take_engine(net->services->config, route);
+    } else if (proto != NULL && handshake_wanted(request)) {
+        route->proto = proto;
+        route->methods = METHOD_GET;
+    } else {
+        route->page = pages_find(request->path);
+        route->methods = proto != NULL || route->page != NULL ? METHODS_TO_READ : 0;
     }
-    if (route->serve == NULL && !conn->admin) {
-        proto = find_proto(conn->net, path);
-        route->page = pages_find(path);
-        *known = proto != NULL || route->page != NULL;
-        if (proto != NULL && handshake_wanted(http_request(http))) {
-            route->page = NULL;
-            route->proto = proto;
-        }
-        return;
-    }
-    *known = route->serve != NULL;
 }
 
 enum err route_find(const struct http *http, struct route *route)
 {
-    struct str method = http_request(http)->method;
-    bool known = false;
+    const struct conn *conn = http_conn(http);
+    const struct request *request = http_request(http);
+    unsigned door = conn->admin ? DOOR_ADMIN : DOOR_PUBLIC;
 
-    find_path(http, route, &known);
-    if (!known) {
+    *route = (struct route){.body_max = conn->net->services->config->max_message};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if ((rows[i].doors & door) && str_equal(rows[i].path, request->path)) {
+            route->serve = rows[i].serve;
+            route->methods = METHODS_TO_READ;
+        }
+    }
+    if (route->serve == NULL && !conn->admin) {
+        find_public(http, route);
+    }
+    if (route->methods == 0) {
         return ERR_NOT_FOUND;
     }
-    if (!str_equal(method, STR("GET")) &&
-        (route->proto != NULL ||
-         (!str_equal(method, STR("HEAD")) && !str_equal(method, STR("OPTIONS"))))) {
+    if (!(route->methods & method_of(request))) {
         return ERR_METHOD;
     }
     return route->serve == NULL && route->page == NULL && route->proto == NULL ? ERR_UPGRADE
                                                                                : ERR_OK;
 }
 
-void route_serve(struct http *http)
+void route_serve(struct http *http, const struct route *route)
 {
-    struct route route;
-    enum err err = route_find(http, &route);
+    char allow[ROUTE_ALLOW_ROOM];
 
-    if (err != ERR_OK) {
-        http_refuse(http, err, NULL);
-    } else if (str_equal(http_request(http)->method, STR("OPTIONS"))) {
-        http_answer(http, &(struct answer){.status = 204,
-                                           .extra = STR("Allow: GET, HEAD, OPTIONS\r\n")});
-    } else if (route.proto != NULL) {
-        ws_open(http, route.proto);
-    } else if (route.page != NULL) {
-        pages_serve(http, route.page);
+    if (route->proto != NULL && route->proto->engine) {
+        eio_serve(http, route->proto);
+    } else if (method_of(http_request(http)) == METHOD_OPTIONS) {
+        http_answer(http, &(struct answer){.status = 204, .extra = route_allow(route, allow)});
+    } else if (route->proto != NULL) {
+        ws_open(http, route->proto);
+    } else if (route->page != NULL) {
+        pages_serve(http, route->page);
     } else {
-        route.serve(http);
+        route->serve(http);
     }
 }

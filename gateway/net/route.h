@@ -1,23 +1,36 @@
-/* Which path is answered by whom: one table for what the process itself says, then the pages,
- * then the protocols. */
+/* Which path is answered by whom: one table for what the process itself says, then the
+ * protocols and the pages. */
 #ifndef SEGUE_NET_ROUTE_H
 #define SEGUE_NET_ROUTE_H
 
-#include "gateway/net/http.h"
-#include "gateway/net/pages.h"
+#include <stdint.h>
 
-typedef void route_fn(struct http *http);
+#include "common/err.h"
+#include "common/str.h"
 
-/* What a request will be answered by: exactly one of the three is set. */
-struct route {
-    route_fn *serve;
-    const struct page *page;
-    const struct proto *proto;
+struct http;
+
+enum {
+    ROUTE_ALLOW_ROOM = 64
 };
 
-/* ERR_OK, ERR_NOT_FOUND, ERR_METHOD or ERR_UPGRADE. Needs the head of the request only. */
+/* What a request will be answered by: at most one of the first three is set. */
+struct route {
+    void (*serve)(struct http *http);
+    const struct page *page;
+    const struct proto *proto;
+    unsigned methods;  /* that the path knows: a set of those in route.c */
+    struct str param;  /* as sent */
+    uint64_t body_max; /* bytes; more: 413 ... */
+    bool bare;         /* ... without a word, as Engine.IO's clients know it */
+};
+
+/* ERR_OK, ERR_NOT_FOUND, ERR_METHOD or ERR_UPGRADE; `route` is filled as far as it is known.
+ * Needs the head of the request only. */
 MUST_CHECK enum err route_find(const struct http *http, struct route *route);
-/* Answers a complete request. */
-void route_serve(struct http *http);
+/* Answers a complete request, for which route_find said ERR_OK. */
+void route_serve(struct http *http, const struct route *route);
+/* The header line that says which methods the path knows. */
+struct str route_allow(const struct route *route, char room[ROUTE_ALLOW_ROOM]);
 
 #endif

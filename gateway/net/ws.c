@@ -400,7 +400,7 @@ static void carry_refuse(void *carrier, enum err err, const char *why)
     struct buf answer = {0};
     struct msg *msg;
 
-    http_count_refusal(ws->conn->net, err);
+    net_count_refusal(ws->conn->net, err);
     answer_write_refusal(&answer, err, why);
     msg = msg_raw(buf_str(&answer));
     conn_send_anyway(ws->conn, msg);

@@ -439,9 +439,8 @@ static void player_closed(struct session *session)
 
 const struct proto player_proto = {
     .name = "player",
-    .path = {"/player", 7},
+    .paths = (const char *const[]){"/player", NULL},
     .metric = METRICS_PROTOCOL_PLAYER,
-    .anonymous = false,
     .size = sizeof(struct player),
     .open = player_open,
     .message = player_message,

@@ -55,8 +55,7 @@ static void never_open(struct session *session, const struct request *request)
 }
 
 static const struct proto player = {.name = "player",
-                                    .path = {"/player", 7},
-                                    .anonymous = true,
+                                    .paths = (const char *const[]){"/player", NULL},
                                     .size = sizeof(struct session),
                                     .open = never_open};
 static const struct proto *const protos[] = {&player, NULL};
@@ -73,6 +72,7 @@ static void setup(void)
     stage.config.connect_timeout_ms = 3600 * 1000;
     stage.config.max_connections = 10;
     stage.config.jwt_secret = "secret";
+    stage.config.anonymous = (struct config_list){{"player"}, 1};
     stage.services = (struct services){.config = &stage.config,
                                        .metrics = &stage.metrics,
                                        .loop = &stage.loop,

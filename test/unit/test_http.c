@@ -35,8 +35,7 @@ static void never_open(struct session *session, const struct request *request)
 }
 
 static const struct proto fake_proto = {.name = "fake",
-                                        .path = {"/fake", 5},
-                                        .anonymous = true,
+                                        .paths = (const char *const[]){"/fake", NULL},
                                         .size = sizeof(struct session),
                                         .open = never_open};
 static const struct proto *const protos[] = {&fake_proto, NULL};
@@ -65,6 +64,7 @@ static int setup(void **state)
     stage_setup(protos);
     stage.services.store = store_create(&stage.loop, &nowhere, &stage.metrics, NULL, NULL);
     stage.config.jwt_secret = "secret";
+    stage.config.anonymous = (struct config_list){{"fake"}, 1};
     stage.services.auth = auth_create(&stage.config, (char[128]){0}, 128);
     door = listen_open(stage.net, &address, false, "listening", &why);
     assert_non_null(door);

@@ -81,16 +81,16 @@ static void fake_closed(struct session *session)
     buf_add_char(&proto_side.heard, 'c');
 }
 
-#define ROW(word, text, open_to_all)                                                           \
+#define ROW(word, text)                                                                        \
     {                                                                                          \
-        .name = (word), .path = {(text), sizeof(text) - 1}, .metric = METRICS_PROTOCOL_CHAT,   \
-        .anonymous = (open_to_all), .size = sizeof(struct session), .open = fake_open,         \
+        .name = (word), .paths = (const char *const[]){(text), NULL},                          \
+        .metric = METRICS_PROTOCOL_CHAT, .size = sizeof(struct session), .open = fake_open,    \
         .message = fake_message, .limited = fake_limited, .alive = fake_alive,                 \
         .drained = fake_drained, .closed = fake_closed                                         \
     }
 
-static const struct proto open_proto = ROW("open", "/open", true);
-static const struct proto closed_proto = ROW("closed", "/closed", false);
+static const struct proto open_proto = ROW("open", "/open");
+static const struct proto closed_proto = ROW("closed", "/closed");
 static const struct proto *const protos[] = {&open_proto, &closed_proto, NULL};
 
 static void assert_heard(const char *expected)
@@ -137,6 +137,7 @@ static int setup(void **state)
     stage.services.store = store_create(&stage.loop, &url, &stage.metrics, &store_events, NULL);
     store_start(stage.services.store);
     stage.config.jwt_secret = SECRET;
+    stage.config.anonymous = (struct config_list){{"open"}, 1};
     stage.config.origins = (struct config_list){{"https://good.test"}, 1};
     stage.services.auth = auth_create(&stage.config, (char[128]){0}, 128);
     door = listen_open(stage.net, &address, false, "listening", &why);
