@@ -27,6 +27,7 @@ struct gateway {
     struct listener *public_door, *admin_door;
     uv_prepare_t before_poll;
     uv_check_t after_poll;
+    uv_idle_t more; /* runs while a crowd waits to be told: then no poll sleeps */
     uv_signal_t term, interrupt;
     uv_timer_t lag;
     uint64_t lag_due_us;
@@ -67,10 +68,22 @@ static void on_after_poll(uv_check_t *check)
     end_turn(check->data);
 }
 
-/* Before the next poll: what timers and closings queued. */
+static void on_more(uv_idle_t *more)
+{
+    (void)more; /* that it runs is enough */
+}
+
+/* Before the next poll: the next slice of a crowd, and what timers and closings queued. */
 static void on_before_poll(uv_prepare_t *prepare)
 {
-    end_turn(prepare->data);
+    struct gateway *gateway = prepare->data;
+
+    if (hub_turn(gateway->services.hub)) {
+        uv_idle_start(&gateway->more, on_more);
+    } else {
+        uv_idle_stop(&gateway->more);
+    }
+    end_turn(gateway);
 }
 
 /* ---- store and hub, tied to each other ---- */
@@ -99,9 +112,6 @@ static void on_store_message(void *owner, struct str channel, struct str envelop
         log_write(LOG_WARN, "envelope not understood", LOG_STR("channel", channel));
         return;
     }
-    if (gateway->told_count < TOLD_MAX) {
-        gateway->told[gateway->told_count++] = msg->published_us;
-    }
     hub_publish(gateway->services.hub, channel, msg);
     msg_unref(msg);
 }
@@ -116,9 +126,18 @@ static void on_hub_unwatch(void *owner, struct str channel)
     store_unwatch(((struct gateway *)owner)->services.store, channel);
 }
 
+static void on_hub_told(void *owner, struct msg *msg)
+{
+    struct gateway *gateway = owner;
+
+    if (gateway->told_count < TOLD_MAX) {
+        gateway->told[gateway->told_count++] = msg->published_us;
+    }
+}
+
 static const struct store_events store_events = {on_store_up, on_store_down, on_store_changed,
                                                  on_store_message};
-static const struct hub_events hub_events = {on_hub_watch, on_hub_unwatch};
+static const struct hub_events hub_events = {on_hub_watch, on_hub_unwatch, on_hub_told};
 
 /* ---- the end ---- */
 
@@ -136,6 +155,7 @@ static void end(struct gateway *gateway)
     uv_close((uv_handle_t *)&gateway->lag, NULL);
     uv_close((uv_handle_t *)&gateway->before_poll, NULL);
     uv_close((uv_handle_t *)&gateway->after_poll, NULL);
+    uv_close((uv_handle_t *)&gateway->more, NULL);
 }
 
 static void on_signal(uv_signal_t *signal, int number)
@@ -245,6 +265,7 @@ static void start_clockwork(struct gateway *gateway)
     uv_check_init(&gateway->loop, &gateway->after_poll);
     gateway->after_poll.data = gateway;
     uv_check_start(&gateway->after_poll, on_after_poll);
+    uv_idle_init(&gateway->loop, &gateway->more);
     uv_timer_init(&gateway->loop, &gateway->lag);
     gateway->lag.data = gateway;
     gateway->lag_due_us = uv_hrtime() / 1000 + LAG_MS * 1000;

@@ -9,7 +9,12 @@
  * ASKED
  *
  * One wish is under way per channel and no more, so a confirmation always belongs to the newest
- * wish. */
+ * wish.
+ *
+ * A few listeners are told at once. A crowd is told in slices, one per turn of the loop, so
+ * that a message to a hundred thousand keeps nobody else waiting: a walk goes along the
+ * listeners and tells each all that waited when it began; what is published meanwhile waits for
+ * the next walk, so that every listener hears everything in its order. */
 #ifndef SEGUE_HUB_HUB_H
 #define SEGUE_HUB_HUB_H
 
@@ -39,6 +44,13 @@ struct hub_sub {
 struct hub_events {
     void (*watch)(void *owner, struct str channel);
     void (*unwatch)(void *owner, struct str channel);
+    void (*told)(void *owner, struct msg *msg); /* everybody has been told; may be NULL */
+};
+
+enum {
+    HUB_SLICE = 512, /* listeners that are told in one turn */
+    HUB_WAITING =
+        64 /* messages that may wait for a crowd; more: the loop waits for the crowd */
 };
 
 struct hub *hub_create(const struct hub_events *events, void *owner, uint64_t *channel_count);
@@ -50,9 +62,13 @@ bool hub_join(struct hub *hub, struct hub_sub *sub, const struct hub_listener *l
 void hub_leave(struct hub *hub, struct hub_sub *sub); /* harmless when not listening */
 
 /* What comes from Redis. */
+/* Listeners of a crowd, and of no other channel, hear it after this call (hub_turn). */
 void hub_publish(struct hub *hub, struct str channel, struct msg *msg); /* borrowed */
 void hub_changed(struct hub *hub, struct str channel, bool watched);
 void hub_lost(struct hub *hub);    /* Redis is away: no channel is live */
 void hub_restore(struct hub *hub); /* Redis is back: ask for every channel again */
+
+/* Once per turn of the loop: tells the next slice. True: call again soon, there is more. */
+bool hub_turn(struct hub *hub);
 
 #endif

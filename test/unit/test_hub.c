@@ -45,7 +45,7 @@ static void on_unwatch(void *owner, struct str channel)
     note(owner, '-', channel);
 }
 
-static const struct hub_events events = {on_watch, on_unwatch};
+static const struct hub_events events = {on_watch, on_unwatch, NULL};
 
 static void on_ready(struct hub_sub *sub)
 {
