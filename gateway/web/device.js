@@ -7,8 +7,8 @@
 // another's change arrives within a round trip of a command of ours, the device asks for the truth by
 // connecting anew.
 
-import { Link } from "./link.js";
 import { applyChange, formatTime, positionAt } from "./playback.js";
+import { PlayerLink } from "./player-link.js";
 import { findTrack, PLAYLIST, trackAfter } from "./tracks.js";
 
 const LOG_LINES = 40;
@@ -40,9 +40,9 @@ export class Device {
         this.#onChange = onChange;
         this.#onSent = onSent;
         this.#onHeard = onHeard;
-        this.link = new Link({
+        this.link = new PlayerLink({
             url,
-            token,
+            protocols: ["bearer", token],
             isReady,
             onStatus: () => this.#statusChanged(),
             onFrame: (frame, text) => this.#heard(frame, text),
