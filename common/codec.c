@@ -7,8 +7,14 @@
 #include <string.h>
 #include <sys/random.h>
 
+enum {
+    RANDOM_AT_ONCE = 64
+};
+
 static const char alphabet[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char alphabet_url[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 static const char hex_upper[] = "0123456789ABCDEF";
 static const char hex_lower[] = "0123456789abcdef";
 
@@ -225,23 +231,43 @@ bool codec_is_utf8(struct str text)
     return true;
 }
 
-void codec_random_hex(char *to, size_t count)
+static void random_bytes(unsigned char *to, size_t count)
 {
-    for (size_t i = 0; i < count;) {
-        unsigned char bytes[64];
-        size_t want = count - i < sizeof(bytes) ? count - i : sizeof(bytes);
-        ssize_t got = getrandom(bytes, want, 0);
+    while (count > 0) {
+        ssize_t got = getrandom(to, count, 0);
 
-        if (got < 0) {
-            if (errno == EINTR) {
-                continue;
-            }
+        if (got > 0) {
+            to += got;
+            count -= (size_t)got;
+        } else if (errno != EINTR) {
             abort(); /* a kernel without randomness: nothing that follows would be safe */
         }
-        for (ssize_t j = 0; j < got; j++, i++) {
-            to[2 * i] = hex_lower[bytes[j] >> 4];
-            to[2 * i + 1] = hex_lower[bytes[j] & 15];
+    }
+}
+
+void codec_random_hex(char *to, size_t count)
+{
+    unsigned char bytes[RANDOM_AT_ONCE];
+
+    for (size_t i = 0; i < count; i++) {
+        if (i % sizeof(bytes) == 0) {
+            random_bytes(bytes, count - i < sizeof(bytes) ? count - i : sizeof(bytes));
         }
+        to[2 * i] = hex_lower[bytes[i % sizeof(bytes)] >> 4];
+        to[2 * i + 1] = hex_lower[bytes[i % sizeof(bytes)] & 15];
     }
     to[2 * count] = '\0';
+}
+
+void codec_random_id(char *to, size_t count)
+{
+    unsigned char bytes[RANDOM_AT_ONCE];
+
+    for (size_t i = 0; i < count; i++) {
+        if (i % sizeof(bytes) == 0) {
+            random_bytes(bytes, count - i < sizeof(bytes) ? count - i : sizeof(bytes));
+        }
+        to[i] = alphabet_url[bytes[i % sizeof(bytes)] & 63];
+    }
+    to[count] = '\0';
 }

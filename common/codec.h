@@ -20,5 +20,7 @@ void codec_percent(struct str text, struct buf *to);
 bool codec_is_utf8(struct str text);
 /* `count` random bytes as 2 * count lower case hexadecimal digits and a NUL. */
 void codec_random_hex(char *to, size_t count);
+/* `count` random characters of the alphabet of base64url (six bits each) and a NUL. */
+void codec_random_id(char *to, size_t count);
 
 #endif

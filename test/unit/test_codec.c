@@ -285,6 +285,29 @@ static void random_names_are_lower_case_hex_and_differ(void **state)
     }
 }
 
+static void random_ids_have_any_length_and_every_character_of_their_alphabet(void **state)
+{
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    char one[2049], two[2049], seen[64] = {0};
+
+    (void)state;
+    codec_random_id(one, 0);
+    assert_int_equal(one[0], '\0');
+    for (size_t count = 10; count < 2049; count += 63) {
+        codec_random_id(one, count);
+        codec_random_id(two, count);
+        assert_int_equal(strlen(one), count);
+        assert_int_equal(strspn(one, alphabet), count);
+        assert_string_not_equal(one, two);
+    }
+    codec_random_id(one, 2048); /* that one of 64 is missing: 64 * (63/64)^2048 < 1e-12 */
+    for (size_t i = 0; i < 2048; i++) {
+        seen[strchr(alphabet, one[i]) - alphabet] = 1;
+    }
+    assert_null(memchr(seen, 0, sizeof(seen)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +322,7 @@ int main(void)
         cmocka_unit_test(utf8_is_every_character_in_its_shortest_form_but_surrogates),
         cmocka_unit_test(broken_utf8_is_found_at_every_place_of_a_text),
         cmocka_unit_test(random_names_are_lower_case_hex_and_differ),
+        cmocka_unit_test(random_ids_have_any_length_and_every_character_of_their_alphabet),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
