@@ -18,7 +18,7 @@ struct session *session_create(const struct services *services, const struct pro
     struct session *session = mem_zero(proto->size);
     char id[MSG_ORIGIN_LENGTH + 1];
 
-    codec_random_hex(id, MSG_ORIGIN_LENGTH / 2);
+    codec_random_id(id, MSG_ORIGIN_LENGTH);
     memcpy(session->id, id, MSG_ORIGIN_LENGTH);
     session->proto = proto;
     session->transport = transport;
@@ -168,7 +168,7 @@ bool session_send(struct session *session, struct msg *msg)
         session->starved = true;
         return false;
     }
-    session->services->metrics->messages_sent[session->proto->metric]++;
+    session->services->metrics->messages_sent[session->proto->metric] += msg->frames;
     return true;
 }
 

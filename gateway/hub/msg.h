@@ -2,7 +2,15 @@
  *
  * The WebSocket header stands in front of the payload, so that one write serves every receiver
  * without a copy. Memory is one allocation. Also carries bytes that are no message at all (an
- * HTTP answer): then there is no header. */
+ * HTTP answer): then there is no header.
+ *
+ * A publication has two parts: what /player devices are sent as it is (no, one or several text
+ * frames, back to back), and what Socket.IO sockets are told, which is not framed: how it is
+ * packed depends on the socket. Packed forms that many sockets share are kept with the message.
+ *
+ *     bytes: | head | text | head | text | ... | other |
+ *            |<------------- len ------------->|
+ */
 #ifndef SEGUE_HUB_MSG_H
 #define SEGUE_HUB_MSG_H
 
@@ -11,23 +19,33 @@
 #include "common/str.h"
 
 enum {
-    MSG_ORIGIN_LENGTH = 16
+    MSG_ORIGIN_LENGTH = 20,
+    MSG_ENCODINGS_MAX = 4 /* kept with a message; the oldest goes */
 };
+
+struct msg_encoding;
 
 struct msg {
     uint32_t refs;
-    uint32_t head; /* bytes of header before the payload */
-    size_t len;    /* header and payload */
+    uint32_t head; /* bytes of header before the first payload */
+    size_t len;    /* headers and payloads; 0 = nothing to send */
     /* What the envelope said; zero for messages made here. */
     uint64_t seq;
+    uint64_t prev; /* the number before it; 0 = it is the first of its sequence */
     uint64_t published_us;
-    char origin[MSG_ORIGIN_LENGTH];
+    struct msg_encoding *encodings; /* owned */
+    uint32_t other_len;
+    uint16_t frames;
+    bool binary; /* one binary frame */
     char kind;
+    char origin[MSG_ORIGIN_LENGTH];
     char bytes[];
 };
 
 /* All of these come with one reference, which is the caller's. */
-struct msg *msg_text(struct str payload);                   /* one text frame */
+struct msg *msg_text(struct str payload);   /* one text frame */
+struct msg *msg_binary(struct str payload); /* one binary frame */
+struct msg *msg_engine(struct str text);    /* one text frame: '4' and the text */
 struct msg *msg_frame(unsigned opcode, struct str payload); /* any frame, final, unmasked */
 struct msg *msg_raw(struct str bytes);                      /* no frame */
 struct msg *msg_from_envelope(struct str envelope);         /* NULL when it is none of ours */
@@ -35,9 +53,21 @@ struct msg *msg_from_envelope(struct str envelope);         /* NULL when it is n
 struct msg *msg_ref(struct msg *msg);
 void msg_unref(struct msg *msg); /* NULL is fine */
 
+/* An encoding that was made of `msg` before, borrowed; NULL = none is kept under that key. */
+struct msg *msg_cached(const struct msg *msg, struct str key);
+/* Keeps an encoding; takes its own reference. */
+void msg_cache(struct msg *msg, struct str key, struct msg *encoding);
+
+/* Of a message of one frame (or none). */
 static inline struct str msg_payload(const struct msg *msg)
 {
     return str_from(msg->bytes + msg->head, msg->len - msg->head);
+}
+
+/* The part that is not framed; empty = nothing to say. */
+static inline struct str msg_other(const struct msg *msg)
+{
+    return str_from(msg->bytes + msg->len, msg->other_len);
 }
 
 #endif

@@ -21,7 +21,8 @@
 enum {
     HELD_MAX = 64,      /* publications that wait for a read; more: the read is made again */
     PENDING_PAUSE = 64, /* transitions under way for one client: no more are read, until ... */
-    PENDING_RESUME = 32
+    PENDING_RESUME = 32,
+    DEVICE_ROOM = MSG_ORIGIN_LENGTH + 2 * PLAYER_ARG_ROOM + 24
 };
 
 enum phase {
@@ -156,10 +157,19 @@ static uint64_t lease_ms(const struct player *player)
     return config->ping_interval_ms + config->ping_timeout_ms;
 }
 
+/* This device as Redis keeps it; the script reads the lease from it (lib/ghost.lua). */
+static struct str device_text(const struct player *player, char room[DEVICE_ROOM])
+{
+    return str_from(room, (size_t)snprintf(room, DEVICE_ROOM, "%.*s %llu %llu player websocket",
+                                           STR_ARG(session_id(&player->session)),
+                                           (unsigned long long)player->since_ms,
+                                           (unsigned long long)lease_ms(player)));
+}
+
 static void read_state(struct player *player)
 {
     struct key_name state, devices, channel;
-    char since[PLAYER_ARG_ROOM], lease[PLAYER_ARG_ROOM], grace[PLAYER_ARG_ROOM];
+    char device[DEVICE_ROOM], lease[PLAYER_ARG_ROOM], grace[PLAYER_ARG_ROOM];
     const struct config *config = player->session.services->config;
     /* Whoever is still connected proves that somebody was there: his read lays no ghost. */
     bool known = player->session.state == SESSION_OPEN;
@@ -173,25 +183,33 @@ static void read_state(struct player *player)
                STRS(keys_name(&state, KEY_PLAYER, tag_of(player)),
                     keys_name(&devices, KEY_DEVICES, tag_of(player)),
                     keys_name(&channel, KEY_USER, tag_of(player))),
-               STRS(session_id(&player->session), number_text(since, player->since_ms),
-                    number_text(lease, lease_ms(player)),
+               STRS(device_text(player, device), number_text(lease, lease_ms(player)),
                     number_text(grace, known ? 0 : config->orphan_grace_s * 1000)),
                &player->calls, on_read, player);
+}
+
+/* What the channel says besides (events, say) has numbers of its own, or none. */
+static bool is_state(const struct msg *msg)
+{
+    return strchr("nprsuc", msg->kind) != NULL;
 }
 
 /* A publication in its turn. */
 static void deliver(struct player *player, struct msg *msg)
 {
-    if (msg->seq <= player->seq) {
+    bool cleared = msg->kind == 'c';
+
+    if (msg->seq <= player->seq || (cleared && player->seq == 0)) {
         return;
     }
-    if (player->seq != 0 && msg->seq != player->seq + 1) {
+    if (player->seq != 0 && msg->prev > player->seq) {
         hold(player, msg);
         read_state(player);
         return;
     }
-    player->seq = msg->seq;
-    if (player->behind || memcmp(msg->origin, player->session.id, MSG_ORIGIN_LENGTH) == 0) {
+    player->seq = cleared ? 0 : msg->seq;
+    if (msg->len == 0 || player->behind ||
+        memcmp(msg->origin, player->session.id, MSG_ORIGIN_LENGTH) == 0) {
         return;
     }
     if (!session_send(&player->session, msg)) {
@@ -274,6 +292,9 @@ static void on_published(struct hub_sub *sub, struct msg *msg)
 {
     struct player *player = player_of_sub(sub);
 
+    if (!is_state(msg)) {
+        return;
+    }
     if (player->phase == LIVE) {
         deliver(player, msg);
     } else if (player->phase == READING) {
@@ -400,12 +421,12 @@ static void call_device(struct player *player, enum script script, const struct 
 static void player_alive(struct session *session)
 {
     struct player *player = player_of(session);
-    char since[PLAYER_ARG_ROOM], lease[PLAYER_ARG_ROOM];
+    char device[DEVICE_ROOM], lease[PLAYER_ARG_ROOM];
 
     call_device(player, SCRIPT_device_renew,
-                (const struct str[]){session_id(session), number_text(since, player->since_ms),
+                (const struct str[]){device_text(player, device),
                                      number_text(lease, lease_ms(player)), STR("0")},
-                4);
+                3);
 }
 
 static void player_drained(struct session *session)
@@ -420,18 +441,16 @@ static void player_drained(struct session *session)
 static void player_closed(struct session *session)
 {
     struct player *player = player_of(session);
-    char since[PLAYER_ARG_ROOM], lease[PLAYER_ARG_ROOM], age[PLAYER_ARG_ROOM];
+    char device[DEVICE_ROOM], age[PLAYER_ARG_ROOM];
 
     hub_leave(session->services->hub, &player->sub);
     store_forget(&player->calls);
     drop_held(player);
     if (player->since_ms != 0 && store_is_up(store_of(player))) {
         call_device(player, SCRIPT_device_leave,
-                    (const struct str[]){session_id(session),
-                                         number_text(since, player->since_ms),
-                                         number_text(lease, lease_ms(player)),
+                    (const struct str[]){device_text(player, device),
                                          number_text(age, session->silent_ms)},
-                    4);
+                    2);
     }
     mem_free(player->tag);
     player->tag = NULL;

@@ -13,7 +13,9 @@
     X(PLAYER, "player:", "hash: the state of a user's player; no TTL")                         \
     X(DEVICES, "devices:", "sorted set: a user's devices by the end of their leases; 30 days") \
     X(USER, "user:", "channel: what a user's devices are told")                                \
-    X(FEED, "feed:", "hash: where a feed of lines stands, 30 days; channel: what it tells")
+    X(FEED, "feed:", "hash: where a feed of lines stands, 30 days; channel: what it tells")    \
+    X(EVENTS, "events:", "stream: a user's (KEYS_EVERYBODY: everybody's) events; one day")     \
+    X(ALL, "all:", "channel (KEYS_EVERYBODY): what everybody is told")
 
 enum key {
 #define X(name, text, what) KEY_##name,
@@ -27,6 +29,9 @@ enum {
     KEYS_TAG_MAX = 384, /* an escaped name: three times the longest name */
     KEYS_NAME_MAX = KEYS_PREFIX_MAX + 16 + KEYS_TAG_MAX
 };
+
+/* The tag of what concerns everybody: no user's, since keys_tag escapes it. */
+#define KEYS_EVERYBODY STR("*")
 
 /* A key's full name; lives on the caller's stack. */
 struct key_name {

@@ -1,5 +1,5 @@
 -- player_resume: let the clock of a user's player run and tell all gateways that serve the user.
--- uses: time publish advance
+-- uses: time publish playback advance
 --
 -- Atomic because position, number and published message must agree. A player that was running already is only
 -- brought forward to the new time.
@@ -8,14 +8,14 @@
 local player, channel = unpack(KEYS)
 local origin, message, at, time = unpack(ARGV)
 
-local paused, pos, old_at, seq = unpack(call('HMGET', player, 'paused', 'pos', 'at', 'seq'))
-if not seq then
+local paused, pos, old_at, old, media = unpack(call('HMGET', player, 'paused', 'pos', 'at', 'seq', 'media'))
+if not old then
     return 'no_state'
 end
 if paused == '0' then
     pos = advance(pos, at - old_at)
 end
-seq = next_seq(seq)
+local seq = next_seq(old)
 call('HSET', player, 'paused', '0', 'pos', pos, 'time', time, 'at', at, 'upd', now_us, 'seq', seq)
-publish(channel, 'r', origin, seq, message)
+publish(channel, 'r', origin, seq, old, message, playback_text(player, '0', pos, media))
 return 'applied'

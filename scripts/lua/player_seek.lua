@@ -1,5 +1,5 @@
 -- player_seek: move a user's player to a position and tell all gateways that serve the user.
--- uses: time publish
+-- uses: time publish playback
 --
 -- Atomic because position, number and published message must agree. Paused or playing stays.
 -- Returns the outcome.
@@ -7,11 +7,11 @@
 local player, channel = unpack(KEYS)
 local origin, message, at, time, pos = unpack(ARGV)
 
-local seq = call('HGET', player, 'seq')
-if not seq then
+local paused, old, media = unpack(call('HMGET', player, 'paused', 'seq', 'media'))
+if not old then
     return 'no_state'
 end
-seq = next_seq(seq)
+local seq = next_seq(old)
 call('HSET', player, 'pos', pos, 'time', time, 'at', at, 'upd', now_us, 'seq', seq)
-publish(channel, 's', origin, seq, message)
+publish(channel, 's', origin, seq, old, message, playback_text(player, paused, pos, media))
 return 'applied'

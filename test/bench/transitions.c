@@ -143,7 +143,7 @@ static struct str name_user(unsigned user, char room[32])
 static void add_call(struct buf *to, enum script script, unsigned user, struct str message,
                      uint64_t at_ms, const struct str *more, size_t more_count)
 {
-    static const char origin[] = "0123456789abcdef01234567";
+    static const char origin[] = "0123456789abcdef0123";
     struct key_name state, channel;
     char name[32], at[DIGITS_MAX];
     struct str tag = name_user(user, name);

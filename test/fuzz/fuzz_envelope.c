@@ -6,27 +6,64 @@
 #include "common/buf.h"
 #include "gateway/hub/msg.h"
 
-/* The frame's header says exactly the payload's length, in the shortest form. */
-static void must_be_framed(const struct msg *msg)
+/* Takes the next frame off `bytes`: its header says exactly the payload's length, in the
+ * shortest form. */
+static struct str next_frame(struct str *bytes)
 {
-    const unsigned char *head = (const unsigned char *)msg->bytes;
-    size_t len = msg->len - msg->head;
+    const unsigned char *head = (const unsigned char *)bytes->at;
+    size_t len, skip = 2;
 
-    MUST(head[0] == 0x81);
-    if (len < 126) {
-        MUST(msg->head == 2 && head[1] == len);
-    } else if (len <= UINT16_MAX) {
-        MUST(msg->head == 4 && head[1] == 126 && (size_t)head[2] * 256 + head[3] == len);
-    } else {
-        MUST(msg->head == 10 && head[1] == 127);
+    MUST(bytes->len >= 2 && head[0] == 0x81);
+    len = head[1];
+    if (len == 126) {
+        MUST(bytes->len >= 4);
+        len = (size_t)head[2] * 256 + head[3];
+        MUST(len >= 126);
+        skip = 4;
+    } else if (len == 127) {
+        MUST(bytes->len >= 10);
+        len = 0;
+        for (int i = 2; i < 10; i++) {
+            len = len << 8 | head[i];
+        }
+        MUST(len > UINT16_MAX);
+        skip = 10;
     }
+    MUST(bytes->len - skip >= len);
+    *bytes = str_skip(*bytes, skip);
+    {
+        struct str payload = str_from(bytes->at, len);
+
+        *bytes = str_skip(*bytes, len);
+        return payload;
+    }
+}
+
+/* Frames and other part, put together again, are the body. */
+static void must_hold(const struct msg *msg, struct str body)
+{
+    struct str frames = str_from(msg->bytes, msg->len);
+    struct buf texts = {0};
+
+    for (unsigned i = 0; i < msg->frames; i++) {
+        if (i > 0) {
+            buf_add_char(&texts, 0x1e);
+        }
+        buf_add(&texts, next_frame(&frames));
+    }
+    MUST(frames.len == 0);
+    buf_add(&texts, msg_other(msg));
+    MUST(str_equal(buf_str(&texts), body));
+    buf_finish(&texts);
 }
 
 static void must_be_the_same(const struct msg *a, const struct msg *b)
 {
-    MUST(b && a->seq == b->seq && a->published_us == b->published_us && a->kind == b->kind);
+    MUST(b && a->seq == b->seq && a->prev == b->prev && a->published_us == b->published_us);
+    MUST(a->kind == b->kind && a->frames == b->frames);
     MUST(memcmp(a->origin, b->origin, MSG_ORIGIN_LENGTH) == 0);
-    MUST(str_equal(msg_payload(a), msg_payload(b)));
+    MUST(str_equal(str_from(a->bytes, a->len), str_from(b->bytes, b->len)));
+    MUST(str_equal(msg_other(a), msg_other(b)));
 }
 
 /* Without the NULs that fill it up. */
@@ -46,22 +83,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct msg *msg = msg_from_envelope(envelope);
     struct msg *again;
     struct buf text = {0};
-    struct str rest, payload;
+    struct str line, body;
 
     if (!msg) {
         return 0;
     }
-    must_be_framed(msg);
-    MUST(msg->refs == 1);
-    MUST(str_cut(envelope, '\n', &rest, &payload));
-    MUST(str_equal(payload, msg_payload(msg)));
+    MUST(msg->refs == 1 && !msg->binary && !msg->encodings);
+    MUST(str_cut(envelope, '\n', &line, &body));
+    must_hold(msg, body);
     buf_add_text(&text, "1 ");
     buf_add_char(&text, msg->kind);
     buf_add_char(&text, ' ');
     buf_add(&text, origin_of(msg));
-    buf_addf(&text, " %llu %llu\n", (unsigned long long)msg->seq,
-             (unsigned long long)msg->published_us);
-    buf_add(&text, payload);
+    buf_addf(&text, " %llu %llu %llu %zu\n", (unsigned long long)msg->seq,
+             (unsigned long long)msg->prev, (unsigned long long)msg->published_us,
+             body.len - msg_other(msg).len);
+    buf_add(&text, body);
     again = msg_from_envelope(buf_str(&text));
     must_be_the_same(msg, again);
     msg_unref(again);

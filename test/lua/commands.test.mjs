@@ -56,6 +56,8 @@ describe("commands of a player", () => {
                 pos: "0",
                 time: textOf(T0),
                 at: String(T0),
+                media: '"duration":0,"mediaId":"a\\"b"',
+                details: "",
             });
             assert.ok(Number(upd) >= before && Number(upd) <= (await micros(stage.redis)), upd);
             assert.equal(Number(seq), Number(upd) + 1);
@@ -243,6 +245,58 @@ describe("commands of a player", () => {
                 assert.equal(envelope.message, messages[i]);
                 assert.match(envelope.time, /^\d{16}$/);
                 assert.ok(Number(envelope.time) >= before && Number(envelope.time) <= after, envelope.time);
+            }
+        });
+
+        test("name the number before their own, and none at the beginning", async () => {
+            const user = await stage.user().listen();
+            await user.newTrack(T0);
+            await user.pause(T0);
+            await user.resume(T0);
+            await user.seek(T0, "1");
+            await user.newTrack(T0);
+            const heard = await user.published();
+            const before = ["0", ...heard.slice(0, -1).map(({ seq }) => seq)];
+            assert.deepEqual(heard.map(({ prev }) => prev), before);
+        });
+
+        test("say the state for Socket.IO sockets as well", async () => {
+            const user = await stage.user().listen();
+            await user.newTrack(T0, { track: '"\u00e9"' });
+            await user.seek(T0 + 1000, "7.5");
+            await user.pause(T0 + 2500);
+            await user.seek(T0 + 3000, "11");
+            await user.resume(T0 + 4000);
+            await user.resume(T0 + 5000);
+            const states = (await user.published()).map(({ other }) => JSON.parse(other));
+            const expected = [[true, 0], [true, 7.5], [false, 9], [false, 11], [true, 11], [true, 12]];
+            const media = { duration: 0, mediaId: "\u00e9" };
+            assert.deepEqual(
+                states,
+                expected.map(([isPlaying, currentTime]) => ({ isPlaying, currentTime, ...media })),
+            );
+        });
+
+        test("say it with what is known of the media, until another track begins", async () => {
+            const user = await stage.user().listen();
+            await user.newTrack(T0);
+            const media = '"duration":9,"mediaId":1,"mediaTitle":"x"';
+            await stage.redis.call("HSET", user.player, "media", media, "details", '9\u001f"x"\u001f\u001f\u001f');
+            await user.pause(T0 + 1000);
+            await user.newTrack(T0 + 2000, { track: "2" });
+            const [, paused, next] = (await user.published()).map(({ other }) => other);
+            assert.equal(paused, `{"isPlaying":false,"currentTime":1,${media}}`);
+            assert.equal(next, '{"isPlaying":true,"currentTime":0,"duration":0,"mediaId":2}');
+            assert.equal((await user.state()).details, "");
+        });
+
+        test("say it for a state that was written before there were media", async () => {
+            const user = await stage.user().listen();
+            await user.newTrack(T0);
+            for (const [verb, ...more] of [["pause"], ["resume"], ["seek", "3"]]) {
+                await stage.redis.call("HDEL", user.player, "media", "details");
+                assert.equal(await user[verb](T0, ...more), "applied");
+                assert.equal(JSON.parse((await user.published()).at(-1).other).mediaId, 1);
             }
         });
 

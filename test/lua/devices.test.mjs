@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { LEASE, ORIGIN, sleepUntil, suiteStage, textOf } from "./lib/stage.mjs";
+import { entryOf, LEASE, ORIGIN, sleepUntil, suiteStage, textOf } from "./lib/stage.mjs";
 
 const T0 = Date.parse("2022-05-09T09:09:07Z");
-const OTHER = "fedcba9876543210";
+const OTHER = "fedcba9876543210fedc";
 const MONTH = 30 * 86400 * 1000;
 
 describe("devices", () => {
@@ -33,8 +33,8 @@ describe("devices", () => {
             const user = stage.user();
             const { before, after } = await timed(() => user.join({ since: 17, lease: 5000 }));
             const leases = await user.leases();
-            assert.deepEqual(Object.keys(leases), [`${ORIGIN} 17 5000`]);
-            assertWithin(leases[`${ORIGIN} 17 5000`], before + 5000, after + 5000);
+            assert.deepEqual(Object.keys(leases), [entryOf(ORIGIN, 17, 5000)]);
+            assertWithin(leases[entryOf(ORIGIN, 17, 5000)], before + 5000, after + 5000);
             await assertKeptForAMonth(user);
         });
 
@@ -71,16 +71,16 @@ describe("devices", () => {
             await user.join();
             const { result, before } = await timed(() => user.join());
             assert.equal(result.devices, 1);
-            assertWithin((await user.leases())[`${ORIGIN} 1 ${LEASE}`], before + LEASE, Infinity);
+            assertWithin((await user.leases())[entryOf(ORIGIN, 1, LEASE)], before + LEASE, Infinity);
         });
 
         test("counts who is alive and forgets who is not", async () => {
             const user = stage.user();
             const now = await stage.redis.now();
-            const entries = [now - 1000, "dead 1 45000", now - 500, "gone 0", now + 20000, "alive 1 45000"];
-            await stage.redis.call("ZADD", user.devices, ...entries);
+            const [dead, alive] = ["dead", "alive"].map((id) => entryOf(id, 1, 45000));
+            await stage.redis.call("ZADD", user.devices, now - 1000, dead, now - 500, "gone 0", now + 20000, alive);
             assert.equal((await user.join()).devices, 2);
-            assert.deepEqual(Object.keys(await user.leases()).sort(), [`${ORIGIN} 1 ${LEASE}`, "alive 1 45000"]);
+            assert.deepEqual(Object.keys(await user.leases()).sort(), [entryOf(ORIGIN, 1, LEASE), alive]);
         });
 
         test("does not shorten the leases of processes with other settings", async () => {
@@ -88,7 +88,7 @@ describe("devices", () => {
             await user.join({ id: OTHER, lease: 600000 });
             const before = await user.leases();
             await user.join({ lease: 1000 });
-            assert.equal((await user.leases())[`${OTHER} 1 600000`], before[`${OTHER} 1 600000`]);
+            assert.equal((await user.leases())[entryOf(OTHER, 1, 600000)], before[entryOf(OTHER, 1, 600000)]);
         });
 
         test("tells nobody and changes no number", async () => {
@@ -120,7 +120,7 @@ describe("devices", () => {
             await user.join();
             await user.join({ id: OTHER });
             await user.leave();
-            assert.deepEqual(Object.keys(await user.leases()).sort(), [`${OTHER} 1 ${LEASE}`, "gone 0"].sort());
+            assert.deepEqual(Object.keys(await user.leases()).sort(), [entryOf(OTHER, 1, LEASE), "gone 0"].sort());
         });
 
         test("of an old connection does not take the lease of its successor", async () => {
@@ -128,7 +128,7 @@ describe("devices", () => {
             await user.join({ id: ORIGIN, since: 1 });
             await user.join({ id: ORIGIN, since: 2 });
             await user.leave({ id: ORIGIN, since: 1 });
-            assert.ok((await user.leases())[`${ORIGIN} 2 ${LEASE}`]);
+            assert.ok((await user.leases())[entryOf(ORIGIN, 2, LEASE)]);
         });
 
         test("after a silence is dated back to when the device was last heard", async () => {
@@ -162,7 +162,7 @@ describe("devices", () => {
             for (const age of [0, 7000]) {
                 const { result, before, after } = await timed(() => user.renew({ age }));
                 assert.equal(result, "applied");
-                const end = (await user.leases())[`${ORIGIN} 1 ${LEASE}`];
+                const end = (await user.leases())[entryOf(ORIGIN, 1, LEASE)];
                 assertWithin(end, before - age + LEASE, after - age + LEASE);
             }
             assert.equal(Object.keys(await user.leases()).length, 1);
@@ -171,7 +171,7 @@ describe("devices", () => {
         test("brings back an entry that was lost with Redis's data", async () => {
             const user = stage.user();
             await user.renew();
-            assert.deepEqual(Object.keys(await user.leases()), [`${ORIGIN} 1 ${LEASE}`]);
+            assert.deepEqual(Object.keys(await user.leases()), [entryOf(ORIGIN, 1, LEASE)]);
             await assertKeptForAMonth(user);
         });
     });

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { GRACE, LEASE, suiteStage, textOf } from "./lib/stage.mjs";
+import { entryOf, GRACE, LEASE, suiteStage, textOf } from "./lib/stage.mjs";
 
 const T0 = Date.parse("2022-05-09T09:09:07Z");
 const HOUR = 3600 * 1000;
@@ -18,15 +18,15 @@ describe("the ghost", () => {
     const stage = suiteStage();
 
     // A user whose state was changed an hour ago by Redis's clock, at `at` by the client's; `leases` are
-    // [how long ago it ends, its length, name].
+    // [how long ago it ends, its length, entry].
     async function user({ at = T0, pos = "10", paused = "0", ago = HOUR, leases = [], heard = true } = {}) {
         const found = stage.user();
         const now = await stage.redis.now();
         const upd = (now - ago) * 1000 + 789;
         const fields = { track: "1", from: "album", from_id: "4", paused, pos, time: textOf(at), at, upd, seq: 1000 };
         await stage.redis.call("HSET", found.player, ...Object.entries(fields).flat());
-        for (const [i, [endedAgo, length, name = `device-${i} 1`]] of leases.entries()) {
-            await stage.redis.call("ZADD", found.devices, now - endedAgo, `${name} ${length}`);
+        for (const [i, [endedAgo, length, entry = entryOf(`device-${i}`, 1, length)]] of leases.entries()) {
+            await stage.redis.call("ZADD", found.devices, now - endedAgo, entry);
         }
         if (heard) {
             await found.listen();
@@ -58,7 +58,7 @@ describe("the ghost", () => {
 
         test("when the last device left: at that moment", async () => {
             const gone = HOUR / 2;
-            await assertGhost(await user({ leases: [[gone, 0, "gone"]] }), HOUR - gone);
+            await assertGhost(await user({ leases: [[gone, 0, "gone 0"]] }), HOUR - gone);
         });
 
         test("when the last lease ran out: at its beginning", async () => {
@@ -70,7 +70,7 @@ describe("the ghost", () => {
             const leases = [
                 [100000, LEASE], // alive 145 s ago
                 [31000, 600000], // alive 631 s ago, although its lease ended last
-                [50000, 0, "gone"],
+                [50000, 0, "gone 0"],
                 [HOUR * 2, 10000],
             ];
             await assertGhost(await user({ leases }), HOUR - 50000);
@@ -78,12 +78,12 @@ describe("the ghost", () => {
         });
 
         test("not before the last change, although all devices were gone by then", async () => {
-            await assertGhost(await user({ leases: [[HOUR + 5000, 0, "gone"]] }), 0);
+            await assertGhost(await user({ leases: [[HOUR + 5000, 0, "gone 0"]] }), 0);
             await assertGhost(await user({ leases: [[HOUR - 5000, LEASE]] }), 0);
         });
 
         test("as soon as the grace time is over", async () => {
-            await assertGhost(await user({ leases: [[GRACE + 500, 0, "gone"]] }), HOUR - GRACE - 500);
+            await assertGhost(await user({ leases: [[GRACE + 500, 0, "gone 0"]] }), HOUR - GRACE - 500);
         });
 
         test("as soon as lease and grace are over, whichever is longer", async () => {
@@ -94,7 +94,7 @@ describe("the ghost", () => {
         });
 
         test("once", async () => {
-            const found = await user({ leases: [[HOUR / 2, 0, "gone"]] });
+            const found = await user({ leases: [[HOUR / 2, 0, "gone 0"]] });
             await assertGhost(found, HOUR / 2);
             await found.published();
             const again = await found.join({ id: "fedcba9876543210" });
@@ -103,12 +103,14 @@ describe("the ghost", () => {
         });
 
         test("and is told as a pause of nobody, with its number", async () => {
-            const found = await user({ leases: [[HOUR / 2, 0, "gone"]] });
+            const found = await user({ leases: [[HOUR / 2, 0, "gone 0"]] });
             const before = await stage.redis.now();
             await found.join();
-            const [{ kind, origin, seq, time, message }, ...more] = await found.published();
+            const [{ kind, origin, seq, prev, time, message, other }, ...more] = await found.published();
             assert.deepEqual(more, []);
-            assert.deepEqual([kind, origin, seq], ["p", "-", "1001"]);
+            assert.deepEqual([kind, origin, seq, prev], ["p", "-", "1001", "1000"]);
+            const state = { isPlaying: false, currentTime: 10 + HOUR / 2000, duration: 0, mediaId: 1 };
+            assert.deepEqual(JSON.parse(other), state);
             assert.ok(Number(time) >= before * 1000, time);
             assert.deepEqual(JSON.parse(message), {
                 type_push_state: "on_pause",
@@ -117,7 +119,7 @@ describe("the ghost", () => {
         });
 
         test("and leaves a state that goes on as any other", async () => {
-            const found = await user({ leases: [[HOUR / 2, 0, "gone"]] });
+            const found = await user({ leases: [[HOUR / 2, 0, "gone 0"]] });
             await found.join();
             await found.resume(T0 + 10 * HOUR);
             await found.pause(T0 + 10 * HOUR + 5000);
@@ -129,17 +131,17 @@ describe("the ghost", () => {
     describe("does not come", () => {
         test("while any lease runs", async () => {
             await assertNoGhost(await user({ leases: [[-1000, LEASE]] }));
-            await assertNoGhost(await user({ leases: [[HOUR / 2, 0, "gone"], [-60000, 600000]] }));
+            await assertNoGhost(await user({ leases: [[HOUR / 2, 0, "gone 0"], [-60000, 600000]] }));
         });
 
         test("before the grace time is over", async () => {
-            await assertNoGhost(await user({ leases: [[GRACE - 2000, 0, "gone"]] }));
+            await assertNoGhost(await user({ leases: [[GRACE - 2000, 0, "gone 0"]] }));
             await assertNoGhost(await user({ ago: GRACE - 2000 }));
             await assertNoGhost(await user({ leases: [[100, 20000]] }));
         });
 
         test("when it is switched off", async () => {
-            await assertNoGhost(await user({ leases: [[HOUR / 2, 0, "gone"]] }), { grace: 0 });
+            await assertNoGhost(await user({ leases: [[HOUR / 2, 0, "gone 0"]] }), { grace: 0 });
         });
 
         test("when the player is paused already", async () => {
@@ -158,7 +160,7 @@ describe("the ghost", () => {
         });
 
         test("when somebody comes back within the grace time, and then not for the old absence", async () => {
-            const found = await user({ leases: [[GRACE - 2000, 0, "gone"]] });
+            const found = await user({ leases: [[GRACE - 2000, 0, "gone 0"]] });
             await found.join({ lease: LEASE });
             assert.equal((await found.leases())["gone 0"], undefined);
             await assertNoGhost(found, { id: "fedcba9876543210" });
@@ -167,7 +169,7 @@ describe("the ghost", () => {
 
     describe("its time", () => {
         async function assertTime(at, played, text) {
-            const found = await user({ at, ago: played + HOUR, leases: [[HOUR, 0, "gone"]], heard: false });
+            const found = await user({ at, ago: played + HOUR, leases: [[HOUR, 0, "gone 0"]], heard: false });
             const { time } = await found.join();
             assert.equal(time, text, `${new Date(at).toISOString()} + ${played}`);
         }
@@ -222,20 +224,20 @@ describe("the ghost", () => {
     });
 
     test("no more than a thousand leases are read, those that ended last", async () => {
-        const found = await user({ leases: [[1900 * 1000, 0, "gone"]] });
+        const found = await user({ leases: [[1900 * 1000, 0, "gone 0"]] });
         const now = await stage.redis.now();
         const entries = [];
         for (let i = 0; i < 999; i++) {
-            entries.push(now - 1800 * 1000 + i, `device-${i} 1 ${LEASE}`);
+            entries.push(now - 1800 * 1000 + i, entryOf(`device-${i}`, 1, LEASE));
         }
         await stage.redis.call("ZADD", found.devices, ...entries);
         const alive = now - 1800 * 1000 + 998 - LEASE; // of the last of them; "gone" is later still: the thousandth
         await assertGhost(found, Math.max(alive, now - 1900 * 1000) - found.changed);
-        const other = await user({ leases: [[1801 * 1000, 0, "gone"]] });
+        const other = await user({ leases: [[1801 * 1000, 0, "gone 0"]] });
         const later = await stage.redis.now();
         const many = [];
         for (let i = 0; i < 1000; i++) {
-            many.push(later - 1800 * 1000 + i, `device-${i} 1 ${LEASE}`);
+            many.push(later - 1800 * 1000 + i, entryOf(`device-${i}`, 1, LEASE));
         }
         await stage.redis.call("ZADD", other.devices, ...many);
         const last = later - 1800 * 1000 + 999 - LEASE;

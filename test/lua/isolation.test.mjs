@@ -103,6 +103,6 @@ describe("users", () => {
 
     test("a script that is given another's key is refused by the cluster", async () => {
         const mixed = [keysOf("ann").player, keysOf("bob").devices, keysOf("ann").channel];
-        await assert.rejects(stage.scripts.call("player_join", mixed, ["id", 1, 45000, 30000]), /CROSSSLOT/);
+        await assert.rejects(stage.scripts.call("player_join", mixed, ["id 1 45000", 45000, 30000]), /CROSSSLOT/);
     });
 });

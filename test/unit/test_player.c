@@ -234,7 +234,7 @@ static void assert_asked(const char *expected)
 
 #define JOIN(grace)                                                                            \
     "EVALSHA player_join 3 segue:player:{ann} segue:devices:{ann} " CHANNEL " ID " NOW         \
-    " 45000 " grace "\n"
+    " 45000 player websocket 45000 " grace "\n"
 
 /* The answer of player_join: the state with that number, which is also its position; 0 = none.
  */
@@ -260,16 +260,28 @@ static void reply_state(unsigned seq)
     buf_finish(&text);
 }
 
-/* Another device's change, or (own) one of this session's. */
-static void publish(unsigned seq, bool own)
+static void publish_text(char kind, const char *origin, unsigned seq, unsigned prev,
+                         const char *texts)
 {
     struct buf text = {0};
 
-    buf_addf(&text, "1 p %.*s %u %s000\nchange %u", MSG_ORIGIN_LENGTH,
-             own ? stage.session->id : "0000000000000000", seq, NOW, seq);
+    buf_addf(&text, "1 %c %s %u %u %s000 %zu\n%s{\"isPlaying\":true}", kind, origin, seq, prev,
+             NOW, strlen(texts), texts);
     fake_redis_publish(&stage.redis, CHANNEL, buf_str(&text));
     turns();
     buf_finish(&text);
+}
+
+/* Another device's change, or (own) one of this session's. */
+static void publish(unsigned seq, bool own)
+{
+    char text[32], origin[MSG_ORIGIN_LENGTH + 1] = "00000000000000000000";
+
+    if (own) {
+        memcpy(origin, stage.session->id, MSG_ORIGIN_LENGTH);
+    }
+    snprintf(text, sizeof(text), "change %u", seq);
+    publish_text('p', origin, seq, seq - 1, text);
 }
 
 /* ---- a client ---- */
@@ -490,6 +502,74 @@ static void a_gap_is_healed_by_reading(void **state)
     publish(13, false);
     reply_state(12);
     assert_heard("[" STATE(12) "][change 13]");
+}
+
+static void numbers_may_leap_when_nothing_lies_between(void **state)
+{
+    (void)state;
+    open_at(10);
+    publish_text('u', "-", 15, 10, "leap");
+    publish_text('n', "-", 90, 0, "new sequence");
+    assert_heard("[leap][new sequence]");
+    assert_asked("");
+    publish_text('p', "-", 93, 91, "gap");
+    assert_asked(JOIN("0"));
+}
+
+static void a_change_that_says_nothing_here_moves_the_number(void **state)
+{
+    (void)state;
+    open_at(10);
+    publish_text('u', "-", 11, 10, "");
+    publish(12, false);
+    assert_heard("[change 12]");
+    assert_asked("");
+}
+
+static void several_texts_arrive_at_once(void **state)
+{
+    (void)state;
+    open_at(10);
+    publish_text('u', "-", 11, 10, "one\x1etwo\x1ethree");
+    assert_heard("[one\x81\x03two\x81\x05three]"); /* one write, three frames */
+}
+
+static void what_is_no_state_is_not_for_players(void **state)
+{
+    (void)state;
+    open_at(10);
+    publish_text('e', "-", 4711, 4710, "");
+    publish_text('d', "-", 5000, 0, "");
+    publish(11, false);
+    assert_heard("[change 11]");
+    assert_asked("");
+}
+
+static void a_cleared_state_is_gone_and_the_next_one_comes(void **state)
+{
+    (void)state;
+    open_at(10);
+    publish_text('c', "-", 11, 10, NO_STATE);
+    assert_heard("[" NO_STATE "]");
+    publish_text('c', "-", 12, 0, ""); /* there was nothing to clear */
+    publish_text('c', "-", 13, 12, NO_STATE);
+    assert_heard(""); /* it knows */
+    publish_text('u', "-", 20, 0, "first");
+    publish_text('p', "-", 21, 20, "second");
+    assert_heard("[first][second]");
+    assert_asked("");
+}
+
+static void a_clearing_that_the_state_contains_is_not_told_again(void **state)
+{
+    (void)state;
+    begin("");
+    confirm();
+    publish_text('c', "-", 11, 10, NO_STATE);
+    reply_state(0);
+    assert_heard("A[" NO_STATE "]");
+    publish_text('n', "-", 20, 0, "first");
+    assert_heard("[first]");
 }
 
 static void a_gap_among_what_waited_is_healed_as_well(void **state)
@@ -800,7 +880,8 @@ static void a_device_that_is_heard_renews_its_lease(void **state)
     open_at(10);
     session_alive(stage.session);
     turns();
-    assert_asked("EVALSHA device_renew 1 segue:devices:{ann} ID " NOW " 45000 0\n");
+    assert_asked("EVALSHA device_renew 1 segue:devices:{ann} ID " NOW
+                 " 45000 player websocket 45000 0\n");
     fake_redis_reply(&stage.redis, "$7\r\napplied\r\n");
 }
 
@@ -812,7 +893,8 @@ static void a_device_that_goes_gives_its_lease_back(void **state)
     session_close(stage.session, REASON_HEARTBEAT);
     turns();
     replace(&stage.redis.asked, STR("UNSUBSCRIBE " CHANNEL "\n"), ""); /* on the other socket */
-    assert_asked("EVALSHA device_leave 1 segue:devices:{ann} ID " NOW " 45000 1234\n");
+    assert_asked("EVALSHA device_leave 1 segue:devices:{ann} ID " NOW
+                 " 45000 player websocket 1234\n");
     assert_heard("C");
     assert_int_equal(stage.metrics.channels, 1);
     fake_redis_confirm(&stage.redis, "unsubscribe", CHANNEL);
@@ -849,6 +931,12 @@ int main(void)
         TEST(changes_of_others_come_and_ones_own_do_not),
         TEST(what_is_old_is_not_told_again),
         TEST(a_gap_is_healed_by_reading),
+        TEST(numbers_may_leap_when_nothing_lies_between),
+        TEST(a_change_that_says_nothing_here_moves_the_number),
+        TEST(several_texts_arrive_at_once),
+        TEST(what_is_no_state_is_not_for_players),
+        TEST(a_cleared_state_is_gone_and_the_next_one_comes),
+        TEST(a_clearing_that_the_state_contains_is_not_told_again),
         TEST(a_gap_among_what_waited_is_healed_as_well),
         TEST(a_read_that_brings_nothing_new_is_not_told),
         TEST(a_read_that_fails_later_sends_the_client_away),

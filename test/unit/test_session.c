@@ -1,6 +1,7 @@
 /* Sessions: one orderly end whoever brings it, honest counters, and the rate limit. */
 #include "test/unit/unit.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -229,7 +230,8 @@ static void a_session_knows_its_user_and_has_an_id_of_its_own(void **state)
     assert_null(other->user); /* anonymous */
     assert_int_equal(session_id(other).len, MSG_ORIGIN_LENGTH);
     for (size_t i = 0; i < MSG_ORIGIN_LENGTH; i++) {
-        assert_non_null(memchr("0123456789abcdef", other->id[i], 16));
+        assert_true(isalnum((unsigned char)other->id[i]) || other->id[i] == '-' ||
+                    other->id[i] == '_');
     }
     assert_false(str_equal(session_id(other), session_id(stage.session)));
     session_destroy(other);

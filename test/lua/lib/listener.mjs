@@ -46,12 +46,15 @@ export class Listener {
     }
 }
 
-// "1 KIND ORIGIN SEQ TIME\nMESSAGE"; numbers stay text.
+// "1 KIND ORIGIN SEQ PREV TIME SPLIT\nMESSAGE OTHER"; numbers stay text. `message` is what /player devices get, `other`
+// what Socket.IO sockets get.
 export function envelopeOf(text) {
-    const match = text.match(/^1 (\w) (\S+) (\d+) (\d+)\n([^]*)$/);
+    const match = text.match(/^1 (\w) (\S+) (\d+) (\d+) (\d+) (\d+)\n([^]*)$/);
     if (!match) {
         throw new Error(`not an envelope: ${JSON.stringify(text)}`);
     }
-    const [, kind, origin, seq, time, message] = match;
-    return { kind, origin, seq, time, message };
+    const [, kind, origin, seq, prev, time, split, body] = match;
+    const bytes = Buffer.from(body, "utf8");
+    const message = bytes.subarray(0, Number(split)).toString("utf8");
+    return { kind, origin, seq, prev, time, message, other: bytes.subarray(Number(split)).toString("utf8") };
 }

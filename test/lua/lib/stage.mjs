@@ -8,7 +8,7 @@ import { sleep, until } from "../../e2e/lib/patience.mjs";
 import { Listener } from "./listener.mjs";
 import { keysOf, Scripts } from "./scripts.mjs";
 
-export const ORIGIN = "0123456789abcdef";
+export const ORIGIN = "0123456789abcdefGH-_";
 export const LEASE = 45000;
 export const GRACE = 30000;
 
@@ -72,17 +72,18 @@ export class User {
 
     async join({ id = ORIGIN, since = 1, lease = LEASE, grace = GRACE } = {}) {
         const keys = [this.player, this.devices, this.channel];
-        const answer = await this.stage.scripts.call("player_join", keys, [id, since, lease, grace]);
+        const args = [entryOf(id, since, lease), lease, grace];
+        const answer = await this.stage.scripts.call("player_join", keys, args);
         const [outcome, now, devices, seq, track, from, fromId, paused, pos, time] = answer;
         return { outcome, now, devices, seq, track, from, fromId, paused, pos, time };
     }
 
     leave({ id = ORIGIN, since = 1, lease = LEASE, age = 0 } = {}) {
-        return this.stage.scripts.call("device_leave", [this.devices], [id, since, lease, age]);
+        return this.stage.scripts.call("device_leave", [this.devices], [entryOf(id, since, lease), age]);
     }
 
     renew({ id = ORIGIN, since = 1, lease = LEASE, age = 0 } = {}) {
-        return this.stage.scripts.call("device_renew", [this.devices], [id, since, lease, age]);
+        return this.stage.scripts.call("device_renew", [this.devices], [entryOf(id, since, lease), lease, age]);
     }
 
     // The hash as Redis holds it; null when there is none.
@@ -97,6 +98,11 @@ export class User {
         const flat = await this.redis.call("ZRANGE", this.devices, 0, -1, "WITHSCORES");
         return Object.fromEntries(flat.flatMap((name, i) => (i % 2 ? [] : [[name, Number(flat[i + 1])]])));
     }
+}
+
+// A device as it stands among its user's.
+export function entryOf(id, since, lease) {
+    return `${id} ${since} ${lease} player websocket`;
 }
 
 // A client's time, from milliseconds.
