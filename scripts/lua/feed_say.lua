@@ -7,5 +7,5 @@
 local channel = unpack(KEYS)
 local frame, event = unpack(ARGV)
 
-publish(channel, 'f', '-', now_us, frame .. event)
+publish(channel, 'f', '-', now_us, nil, frame, event)
 return 'applied'

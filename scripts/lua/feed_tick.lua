@@ -32,5 +32,5 @@ if line ~= turn then
 end
 call('HSET', feed, 'start', string.format('%.0f', start), 'line', turn + 1)
 call('PEXPIRE', feed, forget_after)
-publish(channel, 'f', '-', now_us, frame .. event)
+publish(channel, 'f', '-', now_us, nil, frame, event)
 return {'applied', wait, (turn + 1) % lines}

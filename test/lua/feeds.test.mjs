@@ -69,8 +69,8 @@ describe("feeds", () => {
         }
         const told = await feed.published();
         assert.equal(told.length, 1);
-        const [{ kind, origin, time, message }] = told;
-        assert.deepEqual([kind, origin, message], ["f", "-", "frame 0 event 0"]);
+        const [{ kind, origin, time, message, other }] = told;
+        assert.deepEqual([kind, origin, message, other], ["f", "-", "frame 0 ", "event 0"]);
         assert.ok(time >= before * 1000 && time <= (await stage.redis.now()) * 1000 + 1000);
     });
 
@@ -212,8 +212,8 @@ describe("feeds", () => {
     test("what is said by hand is told, and the lines go on as if nothing had been", async () => {
         const feed = await new Feed().listen();
         assert.equal(await stage.scripts.call("feed_say", [feed.key], ["frame ", "event"]), "applied");
-        const [{ kind, origin, message }] = await feed.published();
-        assert.deepEqual([kind, origin, message], ["f", "-", "frame event"]);
+        const [{ kind, origin, message, other }] = await feed.published();
+        assert.deepEqual([kind, origin, message, other], ["f", "-", "frame ", "event"]);
         assert.equal(await stage.redis.call("EXISTS", feed.key), 0);
         assert.equal((await feed.tick(0)).outcome, "applied");
     });
