@@ -65,6 +65,9 @@ static const struct config_option options[] = {
     {NULL, "token-header", KIND_NAMES, AT(token_headers), NULL, 0, 0, "NAME",
      "header that may hold the token; repeatable"},
 
+    {NULL, "api-key", KIND_SECRETS, AT(api_keys), NULL, 0, 4096, "TEXT",
+     "key of servers that send events; repeatable; without one\nthe server API is off"},
+
     {"Limits", "max-message", KIND_NUMBER, AT(max_message), "16384", 64, 1 << 30, "BYTES",
      "one message; larger: close 1009 (WebSocket), 413 (HTTP)"},
     {NULL, "max-batch", KIND_NUMBER, AT(max_batch), "1048576", 64, 1 << 30, "BYTES",
@@ -244,7 +247,8 @@ static enum config_outcome load_flag(struct config *config, bool *given, int arg
     if (!is_list(option)) {
         config_drop(config, option);
     }
-    if (!config_set(config, option, value, option->kind != KIND_FILES, why)) {
+    if (!config_set(config, option, value,
+                    option->kind != KIND_FILES && option->kind != KIND_SECRETS, why)) {
         complain("--", option->name, why);
         return CONFIG_WRONG;
     }

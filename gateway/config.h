@@ -44,6 +44,7 @@ struct config {
     struct config_list token_headers;
     struct config_list origins;
     struct config_list anonymous; /* names of protocols */
+    struct config_list api_keys;
     struct config_range trusted_proxies[CONFIG_LIST_MAX];
     size_t trusted_proxy_count;
     uint64_t max_message;

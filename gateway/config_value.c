@@ -197,6 +197,11 @@ static bool add_item(struct config *config, const struct config_option *option, 
     if (option->kind == KIND_PROTOCOLS && !config_is_protocol(item)) {
         return refuse(why, item, "is not one of player, playback, chat, feed, events");
     }
+    if (option->kind == KIND_SECRETS && item.len > option->max) {
+        snprintf(why, CONFIG_WHY_MAX, "is longer than %llu bytes",
+                 (unsigned long long)option->max);
+        return false;
+    }
     list->items[list->count++] = mem_copy(item.at, item.len);
     return true;
 }
@@ -237,12 +242,16 @@ void config_drop(struct config *config, const struct config_option *option)
         *text = NULL;
         break;
     case KIND_FILES:
+    case KIND_SECRETS:
     case KIND_NAMES:
     case KIND_ORIGINS:
     case KIND_PROTOCOLS:
         list = field(config, option);
         while (list->count > 0) {
-            mem_free((void *)list->items[--list->count]);
+            char *item = (char *)list->items[--list->count];
+
+            explicit_bzero(item, strlen(item));
+            mem_free(item);
         }
         break;
     case KIND_RANGES:

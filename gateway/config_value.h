@@ -21,6 +21,7 @@ enum config_kind {
     KIND_LEVEL,
     KIND_FORMAT,
     KIND_FILES,     /* list; by flag one item each, because a path may hold a comma */
+    KIND_SECRETS,   /* list; never shown; by flag one item each */
     KIND_NAMES,     /* list of cookie or header names */
     KIND_ORIGINS,   /* list */
     KIND_PROTOCOLS, /* list of protocol names */

@@ -9,6 +9,7 @@
 #include "gateway/net/listen.h"
 #include "gateway/net/net.h"
 #include "gateway/proto/proto.h"
+#include "gateway/proto/rest.h"
 #include "gateway/store/keys.h"
 
 enum {
@@ -307,7 +308,7 @@ static int run(struct gateway *gateway)
 {
     int status = EXIT_SUCCESS;
 
-    gateway->net = net_create(&gateway->loop, &gateway->services, proto_table);
+    gateway->net = net_create(&gateway->loop, &gateway->services, proto_table, rest_table);
     start_clockwork(gateway);
     store_start(gateway->services.store);
     if (gateway->config->jwt_secret == NULL && gateway->config->jwt_keys.count == 0) {

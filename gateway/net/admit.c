@@ -1,10 +1,8 @@
 /* Who may come in: everything that can be refused without asking Redis. */
 #include "gateway/net/admit.h"
 
-/* Who it is; `claims` stays empty for the anonymous. */
-static enum err check_identity(const struct services *services, const struct proto *proto,
-                               const struct request *request, struct claims *claims,
-                               const char **why)
+enum err admit_identity(const struct services *services, const char *proto,
+                        const struct request *request, struct claims *claims, const char **why)
 {
     struct buf token = {0};
     bool subprotocol; /* the handshake looks whether to select it */
@@ -15,7 +13,7 @@ static enum err check_identity(const struct services *services, const struct pro
         uv_gettimeofday(&now);
         err = auth_verify(services->auth, buf_str(&token),
                           now.tv_sec * 1000 + now.tv_usec / 1000, claims, why);
-    } else if (!config_allows_anonymous(services->config, proto->name)) {
+    } else if (proto == NULL || !config_allows_anonymous(services->config, proto)) {
         *why = "a token is needed";
         err = ERR_UNAUTHORIZED;
     }
@@ -35,7 +33,7 @@ enum err admit_check(const struct net *net, const struct proto *proto,
         err = ERR_FORBIDDEN;
     }
     if (err == ERR_OK) {
-        err = check_identity(services, proto, request, claims, why);
+        err = admit_identity(services, proto->name, request, claims, why);
     }
     if (err == ERR_OK && (services->draining || !store_is_up(services->store))) {
         *why = services->draining ? "this process is going away" : "the state can't be reached";

@@ -8,6 +8,10 @@
 MUST_CHECK enum err admit_check(const struct net *net, const struct proto *proto,
                                 const struct request *request, struct claims *claims,
                                 const char **why);
+/* The token alone. `proto` is what --anonymous may name; NULL = a token is needed. */
+MUST_CHECK enum err admit_identity(const struct services *services, const char *proto,
+                                   const struct request *request, struct claims *claims,
+                                   const char **why);
 /* When the token ends, by the loop's clock; UINT64_MAX = never. */
 uint64_t admit_until_ms(const struct net *net, const struct claims *claims);
 

@@ -7,6 +7,7 @@
 
 #include "common/codec.h"
 #include "common/mem.h"
+#include "gateway/net/cors.h"
 #include "gateway/net/lines.h"
 #include "gateway/net/peer.h"
 #include "gateway/net/route.h"
@@ -195,6 +196,7 @@ static uint64_t body_limit(const struct http *http)
 static int on_head(llhttp_t *parser)
 {
     struct http *http = http_of(parser);
+    const char *why = NULL;
     enum err err;
 
     http->past_head = true;
@@ -212,6 +214,9 @@ static int on_head(llhttp_t *parser)
 
         if (err != ERR_OK) {
             return stop(http, err);
+        }
+        if (route_admit(http, &http->route, &why) != ERR_OK) {
+            return stop(http, ERR_TOO_LARGE); /* any body is: give_up says why */
         }
         go_on = msg_raw(STR("HTTP/1.1 100 Continue\r\n\r\n"));
         conn_send_anyway(http->conn, go_on);
@@ -335,15 +340,22 @@ void http_answer(struct http *http, const struct answer *answer)
 {
     bool close = answer->close || !http->keep_alive || http->conn->net->draining ||
                  http->conn->peer_done;
-    struct buf bytes = {0};
+    struct answer whole = *answer;
+    struct buf bytes = {0}, extra = {0};
     struct msg *msg;
 
     http->watcher = NULL;
-    answer_write(&bytes, answer, close, !str_equal(http->request.method, STR("HEAD")));
+    buf_add(&extra, answer->extra);
+    if (http->route.cors) {
+        cors_add(http->conn->net->services->config, &http->request, &extra);
+    }
+    whole.extra = buf_str(&extra);
+    answer_write(&bytes, &whole, close, !str_equal(http->request.method, STR("HEAD")));
     msg = msg_raw(buf_str(&bytes));
     conn_send_anyway(http->conn, msg);
     msg_unref(msg);
     buf_finish(&bytes);
+    buf_finish(&extra);
     finish_request(http, close);
 }
 
@@ -351,28 +363,34 @@ void http_refuse(struct http *http, enum err err, const char *why)
 {
     struct buf body = {0};
     struct answer answer;
-    char allow[ROUTE_ALLOW_ROOM];
+    struct buf allow = {0};
 
     net_count_refusal(http->conn->net, err);
     answer_refusal(err, why, &body, &answer);
     answer.close = !http->complete;
     if (err == ERR_METHOD) {
-        answer.extra = route_allow(&http->route, allow);
+        route_add_allow(&http->route, &allow);
+        answer.extra = buf_str(&allow);
     }
     if (err == ERR_TOO_LARGE && http->route.bare) {
         answer.type = answer.body = str_from("", 0);
     }
     http_answer(http, &answer);
     buf_finish(&body);
+    buf_finish(&allow);
 }
 
 /* ---- the layer ---- */
 
-/* The request can't be read to its end: say why and go. */
+/* The request can't be read to its end: say why and go. Who is not let in does not hear that
+ * his body is too large. */
 static void give_up(struct http *http, enum err err)
 {
+    const char *why = NULL;
+    enum err barred = err == ERR_TOO_LARGE ? route_admit(http, &http->route, &why) : ERR_OK;
+
     http->keep_alive = false;
-    http_refuse(http, err, NULL);
+    http_refuse(http, barred != ERR_OK ? barred : err, why);
 }
 
 /* One request's worth of bytes; returns how many were used. */
@@ -398,6 +416,12 @@ static size_t parse(struct http *http, struct str bytes)
         give_up(http, http->wrong != ERR_OK ? http->wrong : ERR_BAD_REQUEST);
     }
     return bytes.len;
+}
+
+/* Whether the handler wants to hear at once that its client leaves. */
+static bool is_watched(const struct http *http)
+{
+    return http->watcher != NULL && !http->watcher->patient;
 }
 
 static void serve(struct http *http)
@@ -440,7 +464,7 @@ static void run(struct http *http, struct str bytes)
             return;
         }
         if (http->state != READING) {
-            conn_pause(conn, http->watcher == NULL); /* else: we want to see it leave */
+            conn_pause(conn, !is_watched(http)); /* else: we want to see it leave */
             break;
         }
         buf_clear(&http->stash);
@@ -466,7 +490,7 @@ static void on_eof(void *upper)
 {
     struct http *http = upper;
 
-    if (http->state == ANSWERING && !tell_gone(http)) {
+    if (http->state == ANSWERING && (!is_watched(http) || !tell_gone(http))) {
         return; /* http_answer sees peer_done and ends the connection after the answer */
     }
     http->state = GONE;

@@ -30,6 +30,7 @@ void http_refuse(struct http *http, enum err err,
 struct http_watcher {
     void (*gone)(void *owner); /* the client left before its answer */
     void (*late)(void *owner); /* the deadline came; NULL: 503 */
+    bool patient;              /* a client that closed its half is answered still */
 };
 void http_watch(struct http *http, const struct http_watcher *watcher, void *owner);
 /* Another layer takes the connection over; what came behind the request is added to `early`.

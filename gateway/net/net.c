@@ -14,7 +14,7 @@ enum {
 };
 
 struct net *net_create(uv_loop_t *loop, struct services *services,
-                       const struct proto *const *protos)
+                       const struct proto *const *protos, const struct endpoint *endpoints)
 {
     struct net *net = mem_zero(sizeof(*net));
     struct rlimit files;
@@ -22,6 +22,7 @@ struct net *net_create(uv_loop_t *loop, struct services *services,
     net->loop = loop;
     net->services = services;
     net->protos = protos;
+    net->endpoints = endpoints;
     net->files_max = getrlimit(RLIMIT_NOFILE, &files) == 0 ? files.rlim_cur : RLIM_INFINITY;
     wheel_init(&net->wheel, loop, conn_timer_fired);
     uv_timer_init(loop, &net->drain_clock);
@@ -48,6 +49,8 @@ void net_count_refusal(const struct net *net, enum err err)
     } rows[] = {
         {ERR_UNAUTHORIZED, METRICS_REJECTION_UNAUTHORIZED},
         {ERR_FORBIDDEN, METRICS_REJECTION_FORBIDDEN},
+        {ERR_INVALID, METRICS_REJECTION_INVALID},
+        {ERR_RATE_LIMITED, METRICS_REJECTION_RATE},
         {ERR_NOT_FOUND, METRICS_REJECTION_NOT_FOUND},
         {ERR_TOO_LARGE, METRICS_REJECTION_TOO_LARGE},
         {ERR_HEAD_TOO_LARGE, METRICS_REJECTION_TOO_LARGE},

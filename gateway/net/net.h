@@ -5,6 +5,7 @@
 
 #include <uv.h>
 
+#include "gateway/exchange.h"
 #include "gateway/net/wheel.h"
 #include "gateway/net/ws_reader.h"
 #include "gateway/session.h"
@@ -20,6 +21,7 @@ struct net {
     uv_loop_t *loop;
     struct services *services;         /* borrowed */
     const struct proto *const *protos; /* borrowed; NULL ends the table */
+    const struct endpoint *endpoints;  /* borrowed; a row without path ends the table */
     struct wheel wheel;
     struct conn *conns; /* all that are not closed yet */
     struct conn *dirty; /* want to write at the end of the turn */
@@ -36,7 +38,7 @@ struct net {
 };
 
 struct net *net_create(uv_loop_t *loop, struct services *services,
-                       const struct proto *const *protos);
+                       const struct proto *const *protos, const struct endpoint *endpoints);
 /* The end of a loop turn: everything that was queued leaves, one write per connection. */
 void net_flush(struct net *net);
 /* One refused request more in the metrics. */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "gateway/net/api.h"
+#include "gateway/net/cors.h"
 #include "gateway/net/eio.h"
 #include "gateway/net/handshake.h"
 #include "gateway/net/pages.h"
@@ -94,17 +96,24 @@ static unsigned method_of(const struct request *request)
     return 0;
 }
 
-struct str route_allow(const struct route *route, char room[ROUTE_ALLOW_ROOM])
+static void add_methods(const struct route *route, struct buf *to)
 {
-    char *end = stpcpy(room, "Allow:");
+    const char *comma = "";
 
     for (size_t i = 0; i < METHODS_COUNT; i++) {
         if (route->methods & methods[i].method) {
-            end = stpcpy(stpcpy(end, end[-1] == ':' ? " " : ", "), methods[i].name.at);
+            buf_add_text(to, comma);
+            buf_add(to, methods[i].name);
+            comma = ", ";
         }
     }
-    end = stpcpy(end, "\r\n");
-    return str_from(room, (size_t)(end - room));
+}
+
+void route_add_allow(const struct route *route, struct buf *lines)
+{
+    buf_add_text(lines, "Allow: ");
+    add_methods(route, lines);
+    buf_add_text(lines, "\r\n");
 }
 
 static const struct proto *find_proto(const struct net *net, struct str path, struct str *param)
@@ -124,10 +133,38 @@ static const struct proto *find_proto(const struct net *net, struct str path, st
 static void take_engine(const struct config *config, struct route *route)
 {
     route->methods = METHOD_GET | METHOD_POST | METHOD_OPTIONS;
-    route->bare = true;
+    route->bare = route->cors = true;
     if (config->max_batch > route->body_max) {
         route->body_max = config->max_batch;
     }
+}
+
+/* All rows of a path say which methods it knows; the one of the request's method serves it. */
+static bool find_endpoint(const struct http *http, struct route *route)
+{
+    const struct net *net = http_conn(http)->net;
+    const struct request *request = http_request(http);
+    unsigned method = method_of(request);
+    struct str param;
+
+    for (const struct endpoint *row = net->endpoints; row->path != NULL; row++) {
+        bool get = strcmp(row->method, "GET") == 0;
+        unsigned taken = get ? METHOD_GET | METHOD_HEAD : METHOD_POST;
+
+        if (!path_fits(row->path, request->path, &param)) {
+            continue;
+        }
+        route->param = param;
+        route->methods |= taken | METHOD_OPTIONS;
+        route->cors = true;
+        if (taken & method) {
+            route->endpoint = row;
+            if (row->batch && net->services->config->max_batch > route->body_max) {
+                route->body_max = net->services->config->max_batch;
+            }
+        }
+    }
+    return route->methods != 0;
 }
 
 /* A path may have both a page and a WebSocket. */
@@ -162,7 +199,7 @@ enum err route_find(const struct http *http, struct route *route)
             route->methods = METHODS_TO_READ;
         }
     }
-    if (route->serve == NULL && !conn->admin) {
+    if (route->serve == NULL && !conn->admin && !find_endpoint(http, route)) {
         find_public(http, route);
     }
     if (route->methods == 0) {
@@ -171,20 +208,57 @@ enum err route_find(const struct http *http, struct route *route)
     if (!(route->methods & method_of(request))) {
         return ERR_METHOD;
     }
-    return route->serve == NULL && route->page == NULL && route->proto == NULL ? ERR_UPGRADE
-                                                                               : ERR_OK;
+    if (route->cors && method_of(request) == METHOD_OPTIONS) {
+        return ERR_OK;
+    }
+    return route->serve == NULL && route->page == NULL && route->proto == NULL &&
+                   route->endpoint == NULL
+               ? ERR_UPGRADE
+               : ERR_OK;
+}
+
+enum err route_admit(const struct http *http, const struct route *route, const char **why)
+{
+    struct claims claims = {0};
+
+    if (route->cors &&
+        cors_forbids(http_conn(http)->net->services->config, http_request(http))) {
+        *why = "this origin is not allowed";
+        return ERR_FORBIDDEN;
+    }
+    return route->endpoint != NULL ? api_admit(http, route->endpoint, &claims, why) : ERR_OK;
+}
+
+static void serve_options(struct http *http, const struct route *route)
+{
+    const struct request *request = http_request(http);
+    struct buf lines = {0}, names = {0};
+
+    if (route->cors && cors_is_preflight(request)) {
+        add_methods(route, &names);
+        cors_add_preflight(request, buf_str(&names), &lines);
+    } else {
+        route_add_allow(route, &lines);
+    }
+    http_answer(http, &(struct answer){.status = 204, .extra = buf_str(&lines)});
+    buf_finish(&lines);
+    buf_finish(&names);
 }
 
 void route_serve(struct http *http, const struct route *route)
 {
-    char allow[ROUTE_ALLOW_ROOM];
+    const struct config *config = http_conn(http)->net->services->config;
 
-    if (route->proto != NULL && route->proto->engine) {
-        eio_serve(http, route->proto);
+    if (route->cors && cors_forbids(config, http_request(http))) {
+        http_refuse(http, ERR_FORBIDDEN, "this origin is not allowed");
     } else if (method_of(http_request(http)) == METHOD_OPTIONS) {
-        http_answer(http, &(struct answer){.status = 204, .extra = route_allow(route, allow)});
+        serve_options(http, route);
+    } else if (route->proto != NULL && route->proto->engine) {
+        eio_serve(http, route->proto);
     } else if (route->proto != NULL) {
         ws_open(http, route->proto);
+    } else if (route->endpoint != NULL) {
+        api_serve(http, route->endpoint);
     } else if (route->page != NULL) {
         pages_serve(http, route->page);
     } else {

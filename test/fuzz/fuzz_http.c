@@ -58,6 +58,7 @@ static const struct proto player = {.name = "player",
                                     .paths = (const char *const[]){"/player", NULL},
                                     .size = sizeof(struct session),
                                     .open = never_open};
+static const struct endpoint endpoints[] = {{0}};
 static const struct proto *const protos[] = {&player, NULL};
 
 static void setup(void)
@@ -78,7 +79,7 @@ static void setup(void)
                                        .loop = &stage.loop,
                                        .auth = auth_create(&stage.config, why, sizeof(why))};
     stage.services.store = store_create(&stage.loop, &nowhere, &stage.metrics, NULL, NULL);
-    stage.net = net_create(&stage.loop, &stage.services, protos);
+    stage.net = net_create(&stage.loop, &stage.services, protos, endpoints);
 }
 
 /* ---- one connection ---- */

@@ -23,6 +23,10 @@ enum {
     STAGE_QUIET = 10        /* looks without anything new that count as silence */
 };
 
+/* What a test that has endpoints puts here before stage_setup. */
+static const struct endpoint stage_no_endpoints[] = {{0}};
+static const struct endpoint *stage_endpoints = stage_no_endpoints;
+
 static struct stage {
     uv_loop_t loop;
     struct config config;
@@ -57,7 +61,7 @@ static inline void stage_setup(const struct proto *const *protos)
     stage.config.burst = 100;
     stage.services = (struct services){
         .config = &stage.config, .metrics = &stage.metrics, .loop = &stage.loop};
-    stage.net = net_create(&stage.loop, &stage.services, protos);
+    stage.net = net_create(&stage.loop, &stage.services, protos, stage_endpoints);
 }
 
 /* One turn of the loop as main has it: what the turn queued leaves at its end. */

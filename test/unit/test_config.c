@@ -310,7 +310,7 @@ static void other_wrong_values_have_their_own_words(void **state)
 static void wrong_flags_have_their_own_words(void **state)
 {
     (void)state;
-    assert_wrong("--api-key: there is no such flag; see segue --help", "--api-key", "x");
+    assert_wrong("--api-keys: there is no such flag; see segue --help", "--api-keys", "x");
     assert_wrong("--: there is no such flag; see segue --help", "--");
     assert_wrong("--rat: there is no such flag; see segue --help", "--rat=5");
     assert_wrong("--rate: needs a value (N)", "--burst", "5", "--rate");

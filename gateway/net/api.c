@@ -1,0 +1,97 @@
+/* Exchanges on HTTP: who may ask, then the endpoint's handler, then its answer as JSON. */
+#include "gateway/net/api.h"
+
+#include "gateway/net/admit.h"
+
+/* The key of a server, in a header of its own or as bearer; at == NULL = none. */
+static struct str find_key(const struct request *request)
+{
+    struct str key = request_header(request, STR("X-API-Key"));
+    struct str bearer = request_header(request, STR("Authorization"));
+    struct str scheme, rest;
+
+    if (key.at == NULL && str_cut(bearer, ' ', &scheme, &rest) &&
+        str_equal_nocase(scheme, STR("Bearer"))) {
+        key = str_trim(rest);
+    }
+    return key;
+}
+
+/* All keys are looked at, so that time does not tell which one was nearly right. */
+static enum err check_key(const struct config *config, const struct request *request,
+                          const char **why)
+{
+    struct str key = find_key(request);
+    bool good = false;
+
+    if (config->api_keys.count == 0) {
+        *why = "the server API is off: it needs --api-key";
+        return ERR_FORBIDDEN;
+    }
+    if (key.at == NULL) {
+        *why = "an API key is needed";
+        return ERR_UNAUTHORIZED;
+    }
+    for (size_t i = 0; i < config->api_keys.count; i++) {
+        good |= str_equal_secret(key, str_of(config->api_keys.items[i]));
+    }
+    if (!good) {
+        *why = "the API key is not known";
+    }
+    return good ? ERR_OK : ERR_UNAUTHORIZED;
+}
+
+enum err api_admit(const struct http *http, const struct endpoint *endpoint,
+                   struct claims *claims, const char **why)
+{
+    const struct services *services = http_conn(http)->net->services;
+    const struct request *request = http_request(http);
+
+    if (endpoint->who == ENDPOINT_SERVER) {
+        return check_key(services->config, request, why);
+    }
+    return admit_identity(services, endpoint->who == ENDPOINT_ANYONE ? endpoint->proto : NULL,
+                          request, claims, why);
+}
+
+/* ---- the carrier ---- */
+
+static void carry_answer(void *carrying, int status, struct str json)
+{
+    http_answer(carrying, &(struct answer){.status = status,
+                                           .type = STR("application/json"),
+                                           .extra = STR("Cache-Control: no-store\r\n"),
+                                           .body = json});
+}
+
+static void carry_refuse(void *carrying, enum err err, const char *why)
+{
+    http_refuse(carrying, err, why);
+}
+
+static const struct exchange_carrier carrier = {carry_answer, carry_refuse};
+
+static void on_gone(void *owner)
+{
+    exchange_destroy(owner);
+}
+
+/* Who closed his half may wait for the answer all the same. */
+static const struct http_watcher watcher = {.gone = on_gone, .patient = true};
+
+void api_serve(struct http *http, const struct endpoint *endpoint)
+{
+    struct claims claims = {.expires_ms = INT64_MAX};
+    const char *why = NULL;
+    enum err err = api_admit(http, endpoint, &claims, &why);
+    struct exchange *exchange;
+
+    if (err != ERR_OK) {
+        http_refuse(http, err, why);
+        return;
+    }
+    exchange = exchange_create(http_conn(http)->net->services, endpoint, http_request(http),
+                               &claims, &carrier, http);
+    http_watch(http, &watcher, exchange);
+    exchange_serve(exchange);
+}

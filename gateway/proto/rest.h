@@ -1,0 +1,10 @@
+/* Which requests are answered with JSON: one row each in rest.c, and their handlers. */
+#ifndef SEGUE_PROTO_REST_H
+#define SEGUE_PROTO_REST_H
+
+#include "gateway/exchange.h"
+
+/* All rows; one without a path ends the table. */
+extern const struct endpoint rest_table[];
+
+#endif
