@@ -5,6 +5,8 @@
  * fractions in counts, ids where none belong, placeholders that leave an attachment out. */
 #include "gateway/proto/sio_packet.h"
 
+#include <string.h>
+
 #include "common/codec.h"
 #include "common/json.h"
 #include "common/json_text.h"
@@ -271,11 +273,12 @@ static const char *take_name(struct str item, struct buf *scratch, struct sio_pa
     if (item.at[0] != '"') {
         return "event name must be a string or a number";
     }
-    buf_clear(scratch);
-    json_unescape(item, scratch);
-    /* The scratch holds it only where it must. */
-    packet->name =
-        scratch->len == item.len - 2 ? str_from(item.at + 1, item.len - 2) : buf_str(scratch);
+    packet->name = str_from(item.at + 1, item.len - 2);
+    if (memchr(item.at, '\\', item.len)) {
+        buf_clear(scratch);
+        json_unescape(item, scratch);
+        packet->name = buf_str(scratch);
+    }
     if (packet->name.len == 0 || packet->name.len > SIO_NAME_MAX) {
         return "event name must be of 1 to 256 bytes";
     }
