@@ -54,12 +54,12 @@ export class Gateway {
     #ending = false;
 
     // Both listeners take free ports unless told otherwise; port: the public one, when the log will not say it; files:
-    // a limit of open files; ready: wait until /readyz says 200.
-    static async start({ flags = {}, env = {}, port = 0, files = 0, ready = true } = {}) {
-        assert.ok(existsSync(BINARY), `${BINARY} is not there: build it first`);
+    // a limit of open files; ready: wait until /readyz says 200; binary: another program that takes the same flags.
+    static async start({ flags = {}, env = {}, port = 0, files = 0, ready = true, binary = BINARY } = {}) {
+        assert.ok(existsSync(binary), `${binary} is not there: build it first`);
         const gateway = new Gateway();
         const all = { listen: "127.0.0.1:0", "admin-listen": "127.0.0.1:0", drain: 0, ...flags };
-        const command = [BINARY, ...argumentsOf(all)];
+        const command = [binary, ...argumentsOf(all)];
         gateway.#spawn(files ? ["prlimit", `--nofile=${files}`, ...command] : command, environment(env));
         const admin = all["admin-listen"] !== "";
         if (port) {

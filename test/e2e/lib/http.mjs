@@ -1,13 +1,19 @@
-// Http: one request on a connection of its own, with node's client; and URLs of a listener.
+// Http: one request on a connection of its own (unless an agent is given), with node's client.
 
 import http from "node:http";
 
 import { patient, within } from "./patience.mjs";
 
 // {status, headers, body (Buffer), text, json()}.
-export function request(url, { method = "GET", headers = {}, body, ms = patient() } = {}) {
+export function request(url, options = {}) {
+    return exchange(url, options).answer;
+}
+
+// A request that may be given up: {answer, abort()}. An aborted request's answer is never told.
+export function exchange(url, { method = "GET", headers = {}, body, agent = false, ms = patient() } = {}) {
+    let abort = () => {};
     const answer = new Promise((resolve, reject) => {
-        const call = http.request(url, { method, headers, agent: false }, (response) => {
+        const call = http.request(url, { method, headers, agent }, (response) => {
             const parts = [];
             response.on("data", (part) => parts.push(part));
             response.on("error", reject);
@@ -15,8 +21,14 @@ export function request(url, { method = "GET", headers = {}, body, ms = patient(
         });
         call.on("error", reject);
         call.end(body);
+        abort = () => {
+            call.removeListener("error", reject);
+            call.on("error", () => {});
+            call.destroy();
+            resolve(null);
+        };
     });
-    return within(answer, `answer to ${method} ${url}`, ms);
+    return { answer: within(answer, `answer to ${method} ${url}`, ms), abort: () => abort() };
 }
 
 export function responseOf(status, headers, body) {

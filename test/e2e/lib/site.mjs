@@ -5,11 +5,14 @@
 
 import { after, before } from "node:test";
 
+import { Balancer } from "./balancer.mjs";
+import { Polling, Wire } from "./engine.mjs";
 import { Gateway } from "./gateway.mjs";
 import { until } from "./patience.mjs";
 import { Player } from "./player.mjs";
 import { Raw } from "./raw.mjs";
 import { Redis } from "./redis.mjs";
+import { Client, connected } from "./sio.mjs";
 import { SECRET, tokenOf } from "./token.mjs";
 
 let users = 0;
@@ -32,9 +35,11 @@ export class Site {
     gateways = [];
     players = [];
     raws = [];
+    clients = []; // all that speak Engine.IO
+    balancers = [];
     #options;
 
-    // gateways: how many; flags, env: of all of them; redis: options of Redis.start.
+    // gateways: how many; flags, env, binary: of all of them; redis: options of Redis.start.
     constructor(options = {}) {
         this.#options = { gateways: 2, flags: {}, env: {}, redis: {}, ...options };
     }
@@ -50,6 +55,7 @@ export class Site {
         const gateway = await Gateway.start({
             flags: { redis: this.redis.unixUrl, ...this.#options.flags, ...flags },
             env: { SEGUE_JWT_SECRET: SECRET, ...this.#options.env, ...env },
+            ...(this.#options.binary && { binary: this.#options.binary }),
             ...options,
         });
         this.gateways.push(gateway);
@@ -88,6 +94,50 @@ export class Site {
         return raw;
     }
 
+    // An official Socket.IO client of the user, connected.
+    async client(user, on = 0, options = {}) {
+        const client = await Client.open(this.#at(on), { token: tokenOf(user), ...options });
+        this.clients.push(client);
+        return client;
+    }
+
+    // The same, not yet connected.
+    newClient(user, on = 0, options = {}) {
+        const client = new Client(this.#at(on), { token: tokenOf(user), ...options });
+        this.clients.push(client);
+        return client;
+    }
+
+    // Engine.IO by hand over WebSocket.
+    async wire(on = 0, options = {}) {
+        const wire = await Wire.open(this.#at(on), options);
+        this.clients.push(wire);
+        return wire;
+    }
+
+    // The same over polling, each request to the next gateway unless `on` names one.
+    async polling(on = this.gateways, options = {}) {
+        const polling = await Polling.open(typeof on === "number" ? this.#at(on) : on, options);
+        this.clients.push(polling);
+        return polling;
+    }
+
+    // ... with a socket of the user in the namespace `/`.
+    async wireOf(user, on = 0, { auth = {}, ...options } = {}) {
+        return connected(await this.wire(on, options), { token: tokenOf(user), ...auth });
+    }
+
+    async pollingOf(user, on = this.gateways, { auth = {}, ...options } = {}) {
+        return connected(await this.polling(on, options), { token: tokenOf(user), ...auth });
+    }
+
+    // One in front of the gateways that there are at any time.
+    async balancer(options) {
+        const balancer = await Balancer.open(this.gateways, options);
+        this.balancers.push(balancer);
+        return balancer;
+    }
+
     refused(user, on = 0, options = {}) {
         return Player.refused(this.#at(on), { token: tokenOf(user), ...options });
     }
@@ -121,6 +171,12 @@ export class Site {
         }
         for (const raw of this.raws) {
             raw.destroy();
+        }
+        for (const client of this.clients) {
+            (client.destroy ?? client.close).call(client);
+        }
+        for (const balancer of this.balancers) {
+            balancer.close();
         }
         const ends = await Promise.allSettled(this.gateways.map((gateway) => gateway.close()));
         await this.redis?.close();
