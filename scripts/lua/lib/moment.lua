@@ -32,3 +32,8 @@ local function time_text(ms)
     return string.format('%04d-%02d-%02dT%02d:%02d:%02d%s+0000', year, month, day, math.floor(in_day / 3600),
         math.floor(in_day / 60) % 60, in_day % 60, fraction > 0 and string.format('.%03d', fraction) or '')
 end
+
+-- Milliseconds by Redis's clock since a state's last change.
+local function ms_since(updated)
+    return math.max(0, math.floor(now_us / 1000) - math.floor(updated / 1000))
+end

@@ -1,0 +1,41 @@
+-- playback_command: a command to the devices of a user: kept as an event, told to all, applied to the user's player.
+-- uses: time publish playback advance moment ghost dialect stream
+--
+-- Atomic because the command and what it does to the state must agree. It is Redis's clock that decides here, since
+-- the client's clock of the state is not the commander's; it is moved on with Redis's. For Socket.IO sockets the
+-- command is the message, so the change of the state is told to /player devices alone. A play while it plays, and a
+-- pause while it is paused, change nothing. `value`: the position of a seek; `body`: the event; `grace` as in
+-- player_join: who commands may be nobody's device.
+-- Returns {outcome, devices that are alive, number of the event}.
+
+local player, events, channel, devices = unpack(KEYS)
+local command, value, body, origin, grace = unpack(ARGV)
+
+local now_ms = math.floor(now_us / 1000)
+
+local function apply(old, paused, pos, at, updated)
+    if not old or command == 'play' and paused == '0' or command == 'pause' and paused == '1' then
+        return
+    end
+    local played = ms_since(updated)
+    local moved = moved_on(at, played)
+    local time = time_text(moved)
+    local kind, message
+    if command == 'play' then
+        kind, paused, message = 'r', '0', player_message('off_pause', '', time)
+    elseif command == 'pause' then
+        kind, paused, message = 'p', '1', player_message('on_pause', '', time)
+        pos = advance(pos, played)
+    elseif command == 'seek' then
+        kind, pos, message = 's', value, player_message('change_position', position_field(value), time)
+    else
+        return
+    end
+    local seq = next_seq(old)
+    call('HSET', player, 'paused', paused, 'pos', pos, 'time', time, 'at', moved, 'upd', now_us, 'seq', seq)
+    publish(channel, kind, '-', seq, old, message, '')
+end
+
+lay_ghost(player, devices, channel, grace)
+apply(unpack(call('HMGET', player, 'seq', 'paused', 'pos', 'at', 'upd')))
+return {'applied', call('ZCOUNT', devices, '(' .. now_ms, '+inf'), add_event(events, channel, origin, body)}
