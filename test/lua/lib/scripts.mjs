@@ -45,6 +45,7 @@ export function keysOf(user) {
         player: `${PREFIX}player:${tag}`,
         devices: `${PREFIX}devices:${tag}`,
         channel: `${PREFIX}user:${tag}`,
+        events: `${PREFIX}events:${tag}`,
     };
 }
 

@@ -86,6 +86,44 @@ export class User {
         return this.stage.scripts.call("device_renew", [this.devices], [entryOf(id, since, lease), lease, age]);
     }
 
+    // A playback_state_update; what is not given is not said.
+    update({ origin = "-", playing = true, pos = 0, ...media } = {}) {
+        const { track = "", duration = "", title = "", artist = "", album = "", type = "" } = media;
+        const args = [origin, playing ? "1" : "0", String(pos), track, duration, title, artist, album, type];
+        return this.stage.scripts.call("playback_update", [this.player, this.channel], args);
+    }
+
+    async command(command, { value = "", body = `"${command}"`, origin = "-", grace = 0 } = {}) {
+        const keys = [this.player, this.events, this.channel, this.devices];
+        const args = [command, String(value), body, origin, grace];
+        const [outcome, devices, number] = await this.stage.scripts.call("playback_command", keys, args);
+        return { outcome, devices, number };
+    }
+
+    // Without `entry`: only looks.
+    async playback({ entry = "", lease = LEASE, grace = GRACE } = {}) {
+        const keys = [this.player, this.devices, this.channel];
+        const answer = await this.stage.scripts.call("playback_join", keys, [entry, lease, grace]);
+        const [outcome, now, devices, seq, paused, pos, media] = answer;
+        return { outcome, now, devices, seq, paused, pos, media };
+    }
+
+    // Returns the event's number.
+    async tell(body) {
+        const [outcome, number] = await this.stage.scripts.call("event_add", [this.events, this.channel], [body]);
+        if (outcome !== "applied") {
+            throw new Error(outcome);
+        }
+        return number;
+    }
+
+    async readEvents(cursor, limit = 100) {
+        const answer = await this.stage.scripts.call("events_read", [this.events], [cursor, limit]);
+        const [, served, end, more, ...flat] = answer;
+        const events = flat.flatMap((number, i) => (i % 2 ? [] : [[number, flat[i + 1]]]));
+        return { served: served === "1", end, more: more === "1", events };
+    }
+
     // The hash as Redis holds it; null when there is none.
     async state() {
         const flat = await this.redis.call("HGETALL", this.player);
