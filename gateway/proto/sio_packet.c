@@ -141,7 +141,7 @@ static bool placeholders_fit(struct str json, unsigned attachments)
             return false;
         }
     }
-    return attachments == 0 || sweep.seen == UINT64_MAX >> (SIO_ATTACHMENTS_MAX - attachments);
+    return sweep.seen == UINT64_MAX >> (SIO_ATTACHMENTS_MAX - attachments);
 }
 
 /* ---- stages: each returns its complaint, or NULL ---- */
@@ -185,6 +185,9 @@ static const char *take_attachments(struct str *text, struct sio_packet *packet)
     }
     if (!str_to_u64(digits, SIO_ATTACHMENTS_MAX, &count)) {
         return "too many attachments";
+    }
+    if (count == 0) {
+        return "binary packet without attachments";
     }
     packet->attachments = (unsigned)count;
     *text = str_skip(*text, 1);

@@ -33,7 +33,7 @@ enum sio_type {
 struct sio_packet {
     enum sio_type type;
     struct str space;     /* "/" or "/custom", without what stands behind a "?" */
-    unsigned attachments; /* of the binary types; 0 is possible there, too: nothing follows */
+    unsigned attachments; /* 1 and more in the binary types, 0 in all others */
     bool has_id;
     uint64_t id;     /* at most 2^53 - 1 */
     struct str data; /* the JSON as it was sent; empty: there is none */

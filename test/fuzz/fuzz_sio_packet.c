@@ -52,8 +52,8 @@ static void must_have_its_attachments(const struct sio_packet *packet, const cJS
     uint64_t seen = 0;
 
     MUST(packet->attachments <= SIO_ATTACHMENTS_MAX);
+    MUST(is_binary(packet) == (packet->attachments > 0));
     if (!is_binary(packet)) {
-        MUST(packet->attachments == 0);
         return;
     }
     MUST(find_placeholders(json, packet->attachments, &seen));
