@@ -142,6 +142,16 @@ static enum err add_value(struct buf *texts, enum rule rule, const cJSON *object
     return ERR_OK;
 }
 
+/* "id: must be ..." becomes "media.id: must be ...". */
+static enum err wrong_inside(char why[JSON_WHY_MAX])
+{
+    char plain[JSON_WHY_MAX];
+
+    memcpy(plain, why, sizeof(plain));
+    snprintf(why, JSON_WHY_MAX, "media.%.*s", JSON_WHY_MAX - 8, plain);
+    return ERR_INVALID;
+}
+
 /* Null counts as absent: what a browser does not know (NaN, Infinity) becomes null in JSON. */
 static enum err add_part(struct playback_update *update, const struct part *part,
                          const cJSON *object, const cJSON *media, char why[JSON_WHY_MAX])
@@ -151,13 +161,16 @@ static enum err add_part(struct playback_update *update, const struct part *part
     struct json_field field = {.name = name, .kind = JSON_ANY, .required = part->required};
 
     if (json_read(from, &field, 1, why) != ERR_OK) {
-        return ERR_INVALID;
+        return from == media ? wrong_inside(why) : ERR_INVALID;
     }
     if (!field.there || (cJSON_IsNull(field.item) && !part->required)) {
         update->clears |= part->rule == RULE_ID && field.there;
         return ERR_OK;
     }
-    return add_value(&update->texts, part->rule, from, name, why);
+    if (add_value(&update->texts, part->rule, from, name, why) != ERR_OK) {
+        return from == media ? wrong_inside(why) : ERR_INVALID;
+    }
+    return ERR_OK;
 }
 
 static enum err find_media(const cJSON *object, struct playback_update *update,

@@ -137,55 +137,53 @@ static void numbers_may_be_as_large_as_they_will_ever_be(void **state)
 
 static void a_broken_envelope_is_none(void **state)
 {
-    static const char
-        *const broken[] =
-            {
-                "",
-                "\n",
-                "1",
-                "1\nx",
-                "1 n\nx",
-                "1 n o\nx",
-                "1 n o 1\nx",
-                "1 n o 1 0\nx",
-                "1 n o 1 0 2\nx",                       /* no split */
-                "1 n o 1 0 2 1",                        /* no body at all */
-                "1 n o 1 0 2 1 \nx",                    /* a blank too many */
-                "1 n o 1 0 2 1 3\nx",                   /* a word too many */
-                "1  n o 1 0 2 1\nx",                    /* two blanks */
-                " 1 n o 1 0 2 1\nx",                    /* a blank in front */
-                "2 n o 1 0 2 1\nx",                     /* another version */
-                "01 n o 1 0 2 1\nx",                    /* likewise */
-                "11 n o 1 0 2 1\nx",                    /* likewise */
-                "1 nn o 1 0 2 1\nx",                    /* kind of two letters */
-                "1  o 1 0 2 1\nx",                      /* no kind */
-                "1 n 0123456789abcdef01234 1 0 2 1\nx", /* origin too long */
-                "1 n o -1 0 2 1\nx",                    /* signs */
-                "1 n o +1 0 2 1\nx",                    /* likewise */
-                "1 n o 1.5 0 2 1\nx",                   /* a fraction */
-                "1 n o 1.7e+15 0 2 1\nx", /* what tostring makes of a number in Lua */
-                "1 n o 1 1.7e+15 2 1\nx",
-                "1 n o 1 - 2 1\nx", /* nothing before is 0 */
-                "1 n o 1  2 1\nx",
-                "1 n o  0 2 1\nx",  /* no number */
-                "1 n o 1 0  1\nx",  /* no time */
-                "1 n o 1 0 2 \nx",  /* no split */
-                "1 n o 1 0 2 2\nx", /* a split beyond the body */
-                "1 n o 1 0 2 1\n",  /* likewise */
-                "1 n o 1 0 2 -1\nx",
-                "1 n o 1 0 2 18446744073709551616\nx",
-                "1 n o 0x1 0 2 1\nx",                 /* another base */
-                "1 n o 9223372036854775808 0 2 1\nx", /* beyond */
-                "1 n o 1 9223372036854775808 2 1\nx",
-                "1 n o 1 0 18446744073709551615 1\nx",
-                "1 n o 1 0 99999999999999999999999999 1\nx",
-                "1\tn\to\t1\t0\t2\t1\nx",
-                "1 n o 1 0 2 1\r\nx",
-                "1 n o 1 0 2 "
-                "16\n\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e", /* 17
-                                                                                           texts
-                                                                                         */
-            };
+    static const char *const broken[] = {
+        "",
+        "\n",
+        "1",
+        "1\nx",
+        "1 n\nx",
+        "1 n o\nx",
+        "1 n o 1\nx",
+        "1 n o 1 0\nx",
+        "1 n o 1 0 2\nx",                       /* no split */
+        "1 n o 1 0 2 1",                        /* no body at all */
+        "1 n o 1 0 2 1 \nx",                    /* a blank too many */
+        "1 n o 1 0 2 1 3\nx",                   /* a word too many */
+        "1  n o 1 0 2 1\nx",                    /* two blanks */
+        " 1 n o 1 0 2 1\nx",                    /* a blank in front */
+        "2 n o 1 0 2 1\nx",                     /* another version */
+        "01 n o 1 0 2 1\nx",                    /* likewise */
+        "11 n o 1 0 2 1\nx",                    /* likewise */
+        "1 nn o 1 0 2 1\nx",                    /* kind of two letters */
+        "1  o 1 0 2 1\nx",                      /* no kind */
+        "1 n 0123456789abcdef01234 1 0 2 1\nx", /* origin too long */
+        "1 n o -1 0 2 1\nx",                    /* signs */
+        "1 n o +1 0 2 1\nx",                    /* likewise */
+        "1 n o 1.5 0 2 1\nx",                   /* a fraction */
+        "1 n o 1.7e+15 0 2 1\nx",               /* what tostring makes of a number in Lua */
+        "1 n o 1 1.7e+15 2 1\nx",
+        "1 n o 1 - 2 1\nx", /* nothing before is 0 */
+        "1 n o 1  2 1\nx",
+        "1 n o  0 2 1\nx",  /* no number */
+        "1 n o 1 0  1\nx",  /* no time */
+        "1 n o 1 0 2 \nx",  /* no split */
+        "1 n o 1 0 2 2\nx", /* a split beyond the body */
+        "1 n o 1 0 2 1\n",  /* likewise */
+        "1 n o 1 0 2 -1\nx",
+        "1 n o 1 0 2 18446744073709551616\nx",
+        "1 n o 0x1 0 2 1\nx",                 /* another base */
+        "1 n o 9223372036854775808 0 2 1\nx", /* beyond */
+        "1 n o 1 9223372036854775808 2 1\nx",
+        "1 n o 1 0 18446744073709551615 1\nx",
+        "1 n o 1 0 99999999999999999999999999 1\nx",
+        "1\tn\to\t1\t0\t2\t1\nx",
+        "1 n o 1 0 2 1\r\nx",
+        "1 n o 1 0 2 "
+        "16\n\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e", /* 17
+                                                                                   texts
+                                                                                 */
+    };
 
     (void)state;
     for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
