@@ -132,6 +132,8 @@ static enum err add_value(struct buf *texts, enum rule rule, const cJSON *object
     }
     if (rule == RULE_SOCKET) {
         buf_add(texts, field.text);
+    } else if (rule == RULE_TRUTH) {
+        buf_add_char(texts, field.truth ? '1' : '0');
     } else if (rule == RULE_SECONDS) {
         json_add_number(texts, field.number + 0.0); /* -0 becomes 0 */
     } else if (rule == RULE_ID) {
@@ -153,8 +155,8 @@ static enum err wrong_inside(char why[JSON_WHY_MAX])
 }
 
 /* Null counts as absent: what a browser does not know (NaN, Infinity) becomes null in JSON. */
-static enum err add_part(struct playback_update *update, const struct part *part,
-                         const cJSON *object, const cJSON *media, char why[JSON_WHY_MAX])
+static enum err add_part(struct buf *texts, const struct part *part, const cJSON *object,
+                         const cJSON *media, bool *clears, char why[JSON_WHY_MAX])
 {
     const char *name = media != NULL && part->inside != NULL ? part->inside : part->name;
     const cJSON *from = name == part->inside ? media : object;
@@ -164,17 +166,17 @@ static enum err add_part(struct playback_update *update, const struct part *part
         return from == media ? wrong_inside(why) : ERR_INVALID;
     }
     if (!field.there || (cJSON_IsNull(field.item) && !part->required)) {
-        update->clears |= part->rule == RULE_ID && field.there;
+        *clears |= part->rule == RULE_ID && field.there;
         return ERR_OK;
     }
-    if (add_value(&update->texts, part->rule, from, name, why) != ERR_OK) {
+    if (add_value(texts, part->rule, from, name, why) != ERR_OK) {
         return from == media ? wrong_inside(why) : ERR_INVALID;
     }
     return ERR_OK;
 }
 
-static enum err find_media(const cJSON *object, struct playback_update *update,
-                           const cJSON **media, char why[JSON_WHY_MAX])
+static enum err find_media(const cJSON *object, const cJSON **media, bool *clears,
+                           char why[JSON_WHY_MAX])
 {
     struct json_field field = {.name = "media", .kind = JSON_ANY};
 
@@ -185,7 +187,7 @@ static enum err find_media(const cJSON *object, struct playback_update *update,
         return wrong(why, "media", "must be an object");
     }
     *media = cJSON_IsObject(field.item) ? field.item : NULL;
-    update->clears = cJSON_IsNull(field.item);
+    *clears = cJSON_IsNull(field.item);
     return ERR_OK;
 }
 
@@ -194,13 +196,14 @@ enum err playback_read_state(const cJSON *object, struct playback_update *update
 {
     size_t ends[PLAYBACK_PARTS + 1] = {0};
     const cJSON *media;
+    bool clears;
 
     memset(update, 0, sizeof(*update));
-    if (find_media(object, update, &media, why) != ERR_OK) {
+    if (find_media(object, &media, &clears, why) != ERR_OK) {
         return ERR_INVALID;
     }
     for (size_t i = 0; i < PLAYBACK_PARTS; i++) {
-        if (add_part(update, &parts[i], object, media, why) != ERR_OK) {
+        if (add_part(&update->texts, &parts[i], object, media, &clears, why) != ERR_OK) {
             return ERR_INVALID;
         }
         ends[i + 1] = update->texts.len;
@@ -208,7 +211,9 @@ enum err playback_read_state(const cJSON *object, struct playback_update *update
     for (size_t i = 0; i < PLAYBACK_PARTS; i++) {
         update->parts[i] = str_from(update->texts.at + ends[i], ends[i + 1] - ends[i]);
     }
-    update->clears = update->clears && update->parts[PLAYBACK_TRACK].len == 0;
+    if (clears && update->parts[PLAYBACK_TRACK].len == 0) {
+        update->parts[PLAYBACK_TRACK] = STR("null");
+    }
     return ERR_OK;
 }
 

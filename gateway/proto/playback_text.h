@@ -27,24 +27,24 @@ MUST_CHECK enum err playback_read_command(const cJSON *object, struct playback_c
 /* The event as it is kept: "carplay_command",{"command":"seek","value":30} */
 void playback_write_command(struct buf *to, const struct playback_command *command);
 
-/* The parts of a PlaybackState, in the order of playback_update's arguments. */
+/* The parts of a PlaybackState, in the order of playback_update's arguments (behind origin):
+ * JSON texts but for the first and the last. */
 enum playback_part {
-    PLAYBACK_PLAYING,
+    PLAYBACK_PLAYING, /* 1 or 0 */
     PLAYBACK_POSITION,
-    PLAYBACK_TRACK,
+    PLAYBACK_TRACK, /* null: there is no state any more; empty: the media stays */
     PLAYBACK_DURATION,
     PLAYBACK_TITLE,
     PLAYBACK_ARTIST,
     PLAYBACK_ALBUM,
     PLAYBACK_TYPE,
-    PLAYBACK_SOCKET, /* no argument of that name, and plain text: the socket to be left out */
+    PLAYBACK_SOCKET, /* plain text: the socket to be left out; no argument of its own */
     PLAYBACK_PARTS
 };
 
 /* A playback_state_update, checked. */
 struct playback_update {
-    struct str parts[PLAYBACK_PARTS]; /* JSON texts, borrowed from `texts`; empty = absent */
-    bool clears;                      /* its mediaId is null: there is no state any more */
+    struct str parts[PLAYBACK_PARTS]; /* borrowed from `texts`; empty = absent */
     struct buf texts;                 /* owned */
 };
 

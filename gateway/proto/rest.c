@@ -2,5 +2,7 @@
 #include "gateway/proto/rest.h"
 
 const struct endpoint rest_table[] = {
+    {"POST", "/api/carplay/control", ENDPOINT_USER, NULL, false, rest_control},
+    {"GET", "/api/carplay/now-playing", ENDPOINT_USER, NULL, false, rest_now_playing},
     {0},
 };

@@ -7,4 +7,8 @@
 /* All rows; one without a path ends the table. */
 extern const struct endpoint rest_table[];
 
+/* rest_carplay */
+void rest_control(struct exchange *exchange);
+void rest_now_playing(struct exchange *exchange);
+
 #endif
