@@ -5,6 +5,7 @@
 #include "gateway/session.h"
 
 extern const struct proto player_proto;
+extern const struct proto feed_proto;
 
 /* All rows; NULL ends the table. */
 extern const struct proto *const proto_table[];

@@ -3,5 +3,6 @@
 
 const struct proto *const proto_table[] = {
     &player_proto,
+    &feed_proto,
     NULL,
 };
