@@ -187,7 +187,7 @@ static void feed_open(struct session *session, const struct request *request)
     struct buf text = {0};
 
     if (!ident_is_name(topic)) {
-        session_refuse(session, ERR_BAD_REQUEST, "a topic is 1 to 64 letters, digits, _ and -");
+        session_refuse(session, ERR_BAD_REQUEST, feed_topic_why);
         return;
     }
     memcpy(feed->topic, topic.at, topic.len);

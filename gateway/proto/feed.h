@@ -15,6 +15,8 @@ enum feed_verb {
     FEED_DISCONNECT
 };
 
+extern const char feed_topic_why[]; /* what is wrong with a topic that is no name */
+
 /* ERR_INVALID: it is none of the messages above; ERR_FORBIDDEN: it is, but with an id that is
  * not the client's own. `why` says what is wrong with it. */
 MUST_CHECK enum err feed_parse(struct str text, struct str id, enum feed_verb *verb,

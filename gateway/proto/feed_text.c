@@ -3,6 +3,8 @@
 
 #include "gateway/proto/feed.h"
 
+const char feed_topic_why[] = "a topic is 1 to 64 letters, digits, _ and -";
+
 static const struct {
     struct str type;
     enum feed_verb verb;

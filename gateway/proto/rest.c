@@ -4,5 +4,6 @@
 const struct endpoint rest_table[] = {
     {"POST", "/api/carplay/control", ENDPOINT_USER, NULL, false, rest_control},
     {"GET", "/api/carplay/now-playing", ENDPOINT_USER, NULL, false, rest_now_playing},
+    {"POST", "/api/feeds/*", ENDPOINT_SERVER, NULL, false, rest_say_on_feed},
     {0},
 };

@@ -10,5 +10,7 @@ extern const struct endpoint rest_table[];
 /* rest_carplay */
 void rest_control(struct exchange *exchange);
 void rest_now_playing(struct exchange *exchange);
+/* rest_feed */
+void rest_say_on_feed(struct exchange *exchange);
 
 #endif
