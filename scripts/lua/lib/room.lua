@@ -1,0 +1,41 @@
+-- room: who is in a room, and how all are told of it. Part of the scripts that name it in their `uses` line, behind
+-- time and publish.
+--
+-- A room is a hash with the number of its last change (`seq`), its members (a sorted set of client ids by the end of
+-- their leases, in ms) and its history (a list of "SEQ FRAME", oldest first). It is there while it has members; one
+-- whose lease is over is dead, and whoever takes him out of the set tells the others: so he is told once.
+
+local now_ms = math.floor(now_us / 1000)
+local forget_after = 86400 * 1000
+local reaped_at_once = 100
+
+-- The number of a room's next change, and of the one before.
+local function next_change(room)
+    local last = call('HGET', room, 'seq')
+    local seq = next_seq(last)
+    call('HSET', room, 'seq', seq)
+    return seq, last
+end
+
+-- Who came or went is the origin, by the first 20 characters of the id, which are random enough: he knows it already.
+local function tell_member(room, members, channel, name, kind, client)
+    local seq, last = next_change(room)
+    local word = kind == 'j' and 'joined' or 'left'
+    publish(channel, kind, client:sub(1, 20), seq, last, '{"type":"' .. word .. '","clientId":"' .. client ..
+        '","roomId":"' .. name .. '","members":' .. call('ZCARD', members) .. '}', '')
+    return seq
+end
+
+-- Takes out the dead, some at a time.
+local function reap(room, members, channel, name)
+    for _, client in ipairs(call('ZRANGEBYSCORE', members, '-inf', now_ms, 'LIMIT', 0, reaped_at_once)) do
+        call('ZREM', members, client)
+        tell_member(room, members, channel, name, 'l', client)
+    end
+end
+
+-- In how many ms the next lease will be over, 0 when it is; nil when nobody is there.
+local function next_end(members)
+    local first = call('ZRANGE', members, 0, 0, 'WITHSCORES')
+    return first[2] and math.max(0, first[2] - now_ms)
+end

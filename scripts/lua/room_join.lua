@@ -1,0 +1,31 @@
+-- room_join: enter a room, or, for one who is in it, find out what was missed.
+-- uses: time publish room
+--
+-- Atomic because the number tells which publications the count and the history contain, and because of two who meet in
+-- an empty room one must be the first. When all who were in it are dead, the room is made anew: its history died with
+-- them. `reaps` is 0 when leases may have run out because Redis was away: then nobody is taken for dead. Whoever enters
+-- again because his entry was lost is told as joined. A history is answered when `known`, the last number that the
+-- caller knows, is not the room's.
+-- Returns {outcome, seq, members, ms until the next lease ends, "SEQ FRAME"...}.
+
+local room, members, history, channel = unpack(KEYS)
+local name, client, lease, reaps, known = unpack(ARGV)
+
+if reaps == '1' then
+    if call('ZCOUNT', members, '(' .. now_ms, '+inf') == 0 then
+        call('DEL', room, members, history)
+    else
+        reap(room, members, channel, name)
+    end
+end
+local seq
+if call('ZADD', members, now_ms + lease, client) == 1 then
+    seq = tell_member(room, members, channel, name, 'j', client)
+else
+    seq = call('HGET', room, 'seq')
+end
+call('PEXPIRE', room, forget_after)
+call('PEXPIRE', members, forget_after)
+call('PEXPIRE', history, forget_after)
+local said = seq ~= known and call('LRANGE', history, 0, -1) or {}
+return {'applied', seq, call('ZCARD', members), next_end(members), unpack(said)}

@@ -1,0 +1,27 @@
+-- room_say: say something in a room: it becomes part of the history, and all who are in the room are told.
+-- uses: time publish date room
+--
+-- Atomic because number, history and publication must agree. `frame` lacks its end: the message's id, which is its
+-- number, and its time by Redis's clock. A `client` who is not in the room (any more) can't speak; an empty one is the
+-- server itself, whom somebody must be there to hear.
+-- Returns {outcome, seq}, or no_state.
+
+local room, members, history, channel = unpack(KEYS)
+local client, frame = unpack(ARGV)
+
+local kept = 50
+
+if client == '' and call('ZCOUNT', members, '(' .. now_ms, '+inf') == 0 then
+    return 'no_state'
+end
+if client ~= '' and not call('ZSCORE', members, client) then
+    return 'no_state'
+end
+local seq, last = next_change(room)
+local time = string.format('%s.%03dZ', date_text(now_ms), now_ms % 1000)
+frame = frame .. ',"id":"' .. seq .. '","time":"' .. time .. '"}'
+publish(channel, 'm', '-', seq, last, frame, '')
+call('RPUSH', history, seq .. ' ' .. frame)
+call('LTRIM', history, -kept, -1)
+call('PEXPIRE', history, forget_after)
+return {'applied', seq}
