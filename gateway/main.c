@@ -10,6 +10,7 @@
 #include "gateway/net/net.h"
 #include "gateway/proto/proto.h"
 #include "gateway/proto/rest.h"
+#include "gateway/proto/room.h"
 #include "gateway/store/keys.h"
 
 enum {
@@ -91,7 +92,10 @@ static void on_before_poll(uv_prepare_t *prepare)
 
 static void on_store_up(void *owner)
 {
-    hub_restore(((struct gateway *)owner)->services.hub);
+    struct gateway *gateway = owner;
+
+    rooms_restored(gateway->services.rooms);
+    hub_restore(gateway->services.hub);
 }
 
 static void on_store_down(void *owner)
@@ -150,6 +154,7 @@ static void end(struct gateway *gateway)
     gateway->ended = true;
     listen_close(gateway->admin_door);
     net_close(gateway->net);
+    rooms_close(gateway->services.rooms);
     store_stop(gateway->services.store);
     uv_close((uv_handle_t *)&gateway->term, NULL);
     uv_close((uv_handle_t *)&gateway->interrupt, NULL);
@@ -246,6 +251,7 @@ static int create_services(struct gateway *gateway)
 static void destroy_services(struct gateway *gateway)
 {
     net_destroy(gateway->net);
+    rooms_destroy(gateway->services.rooms);
     store_destroy(gateway->services.store);
     hub_destroy(gateway->services.hub);
     auth_destroy(gateway->services.auth);
@@ -309,6 +315,7 @@ static int run(struct gateway *gateway)
     int status = EXIT_SUCCESS;
 
     gateway->net = net_create(&gateway->loop, &gateway->services, proto_table, rest_table);
+    gateway->services.rooms = rooms_create(&gateway->services);
     start_clockwork(gateway);
     store_start(gateway->services.store);
     if (gateway->config->jwt_secret == NULL && gateway->config->jwt_keys.count == 0) {

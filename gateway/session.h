@@ -20,6 +20,7 @@
 #include "gateway/store/store.h"
 
 struct session;
+struct rooms;
 
 /* What all sessions of a process share; borrowed. */
 struct services {
@@ -28,6 +29,7 @@ struct services {
     struct hub *hub;
     struct store *store;
     struct metrics *metrics;
+    struct rooms *rooms;
     uv_loop_t *loop;
     bool draining;
 };

@@ -6,6 +6,7 @@
 
 extern const struct proto player_proto;
 extern const struct proto feed_proto;
+extern const struct proto chat_proto;
 
 /* All rows; NULL ends the table. */
 extern const struct proto *const proto_table[];

@@ -4,5 +4,6 @@
 const struct proto *const proto_table[] = {
     &player_proto,
     &feed_proto,
+    &chat_proto,
     NULL,
 };

@@ -1,0 +1,408 @@
+/* Membership of one connection in one room: subscribe, read, stream, as a player does it.
+ *
+ * Publications that come while the room is being read wait (`held`); the number that the read
+ * answers says which of them its count and history contain already. A gap in the numbers, a
+ * Redis that was away, a member that was taken for dead because its process stood still: all are
+ * healed by the same read. Messages that were missed are told one by one, as far as the history
+ * has them; then comes a welcome as on entry, which says how everything stands. */
+#include "gateway/proto/room.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "gateway/proto/room_local.h"
+#include "gateway/store/keys.h"
+
+enum {
+    HELD_MAX = 64,   /* more: the read is made again */
+    FRAMES_MAX = 64, /* more than the history holds */
+    NUMBER_ROOM = 24,
+    WELCOME_RESERVE = 1024 /* of a connection's queue, for what else is said at that moment */
+};
+
+/* Where the parts of room_join's answer stand. */
+enum join_reply {
+    JOIN_SEQ = 1,
+    JOIN_MEMBERS,
+    JOIN_NEXT_END,
+    JOIN_HISTORY
+};
+
+static const struct {
+    char kind;
+    enum room_event event;
+} kinds[] = {
+    {'m', ROOM_MESSAGE},
+    {'j', ROOM_JOINED},
+    {'l', ROOM_LEFT},
+};
+
+static struct room_member *member_of_sub(struct hub_sub *sub)
+{
+    return (struct room_member *)((char *)sub - offsetof(struct room_member, sub));
+}
+
+static struct str client_of(const struct room_member *member)
+{
+    return str_from(member->client, IDENT_UUID_LENGTH);
+}
+
+static void enter(struct room_member *member, enum room_phase phase)
+{
+    member->phase = (uint8_t)phase;
+}
+
+static struct str number_text(char room[NUMBER_ROOM], uint64_t number)
+{
+    return str_from(room,
+                    (size_t)snprintf(room, NUMBER_ROOM, "%llu", (unsigned long long)number));
+}
+
+static struct str lease_text(const struct room_member *member, char room[NUMBER_ROOM])
+{
+    const struct config *config = member->services->config;
+
+    return number_text(room, config->ping_interval_ms + config->ping_timeout_ms);
+}
+
+bool room_is_member(const struct room_member *member)
+{
+    return member->room != NULL;
+}
+
+struct str room_name(const struct room_member *member)
+{
+    return room_local_name(member->room);
+}
+
+/* ---- held publications ---- */
+
+static void drop_held(struct room_member *member)
+{
+    for (unsigned i = 0; i < member->held_count; i++) {
+        msg_unref(member->held[i]);
+    }
+    mem_free(member->held);
+    member->held = NULL;
+    member->held_count = 0;
+}
+
+static void hold(struct room_member *member, struct msg *msg)
+{
+    if (member->held_count == HELD_MAX) {
+        drop_held(member);
+        member->overtaken = true;
+    }
+    if (member->held == NULL) {
+        member->held = mem_alloc(HELD_MAX * sizeof(member->held[0]));
+    }
+    member->held[member->held_count++] = msg_ref(msg);
+}
+
+/* ---- reading ---- */
+
+static void on_read(void *context, enum err err, const struct redisReply *reply);
+
+static void read_room(struct room_member *member)
+{
+    struct room_keys keys;
+    char lease[NUMBER_ROOM], known[NUMBER_ROOM];
+    bool reaps = member->seq == 0 && !rooms_are_patient(member->services->rooms);
+
+    enter(member, ROOM_READING);
+    member->overtaken = false;
+    store_call(member->services->store, SCRIPT_room_join,
+               room_all_keys(room_name(member), &keys),
+               STRS(room_name(member), client_of(member), lease_text(member, lease),
+                    reaps ? STR("1") : STR("0"), number_text(known, member->seq)),
+               &member->calls, on_read, member);
+}
+
+static void forget(struct room_member *member)
+{
+    enter(member, ROOM_OUT);
+    hub_leave(member->services->hub, &member->sub);
+    store_forget(&member->calls);
+    drop_held(member);
+    room_local_leave(member->services->rooms, member->room);
+    member->room = NULL;
+}
+
+static void read_failed(struct room_member *member)
+{
+    drop_held(member);
+    if (member->seq != 0 && !store_is_up(member->services->store)) {
+        enter(member, ROOM_SUBSCRIBING); /* the channel comes back, and reads again */
+        return;
+    }
+    forget(member);
+    member->user->lost(member);
+}
+
+/* The history as it stands in the answer. */
+struct history {
+    struct str frames[FRAMES_MAX];
+    uint64_t seqs[FRAMES_MAX];
+    size_t count;
+    size_t missed;       /* the first that the member does not know */
+    size_t missed_bytes; /* of it and those behind */
+};
+
+static void read_history(const struct redisReply *reply, uint64_t known,
+                         struct history *history)
+{
+    history->count = history->missed_bytes = 0;
+    for (size_t i = JOIN_HISTORY; history->count < FRAMES_MAX; i++) {
+        struct str entry = reply_str(reply, i);
+        size_t at = history->count;
+
+        if (entry.at == NULL) {
+            break;
+        }
+        history->frames[at] = chat_entry(entry, &history->seqs[at]);
+        history->count += history->frames[at].len > 0;
+    }
+    history->missed = history->count;
+    while (history->missed > 0 && history->seqs[history->missed - 1] > known) {
+        history->missed--;
+        history->missed_bytes += history->frames[history->missed].len;
+    }
+}
+
+/* Who was away is told the messages again that the history has; when they are too many for his
+ * queue, the welcome alone has to do. */
+static size_t tell_missed(struct room_member *member, const struct history *history,
+                          size_t limit)
+{
+    if (history->missed_bytes > limit / 2) {
+        return limit;
+    }
+    for (size_t i = history->missed; i < history->count && member->phase == ROOM_LIVE; i++) {
+        member->user->tell(member, ROOM_MESSAGE, history->frames[i]);
+    }
+    return limit - history->missed_bytes;
+}
+
+static void tell_read(struct room_member *member, const struct redisReply *reply)
+{
+    size_t queue = member->services->config->max_queue;
+    size_t limit = queue > WELCOME_RESERVE ? queue - WELCOME_RESERVE : 0;
+    uint64_t known = member->seq;
+    struct history history;
+    struct buf text = {0};
+
+    member->seq = (uint64_t)reply_int(reply, JOIN_SEQ);
+    if (known == member->seq) {
+        return;
+    }
+    read_history(reply, known, &history);
+    if (known != 0) {
+        limit = tell_missed(member, &history, limit);
+    }
+    if (member->phase != ROOM_LIVE) {
+        return;
+    }
+    chat_write_welcome(&text,
+                       &(struct chat_welcome){.client = client_of(member),
+                                              .room = room_name(member),
+                                              .members = reply_int(reply, JOIN_MEMBERS),
+                                              .frames = history.frames,
+                                              .frame_count = history.count},
+                       limit);
+    member->user->tell(member, ROOM_WELCOME, buf_str(&text));
+    buf_finish(&text);
+}
+
+/* ---- what is published ---- */
+
+static void deliver(struct room_member *member, struct msg *msg)
+{
+    bool own = memcmp(msg->origin, member->client, MSG_ORIGIN_LENGTH) == 0;
+
+    if (msg->seq <= member->seq) {
+        return;
+    }
+    if (msg->prev != member->seq || own) { /* own: it was taken for dead, and is not */
+        hold(member, msg);
+        read_room(member);
+        return;
+    }
+    member->seq = msg->seq;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (kinds[i].kind == msg->kind) {
+            member->user->pass(member, kinds[i].event, msg);
+            return;
+        }
+    }
+}
+
+static void deliver_held(struct room_member *member)
+{
+    struct msg **held = member->held;
+    unsigned count = member->held_count;
+
+    member->held = NULL;
+    member->held_count = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (member->phase == ROOM_LIVE) {
+            deliver(member, held[i]);
+        } else if (member->phase == ROOM_READING) {
+            hold(member, held[i]);
+        }
+        msg_unref(held[i]);
+    }
+    mem_free(held);
+}
+
+static void on_read(void *context, enum err err, const struct redisReply *reply)
+{
+    struct room_member *member = context;
+
+    if (err != ERR_OK || reply_outcome(reply) != OUTCOME_APPLIED ||
+        reply_int(reply, JOIN_SEQ) <= 0) {
+        read_failed(member);
+        return;
+    }
+    room_local_note(member->services->rooms, member->room, reply_int(reply, JOIN_NEXT_END));
+    if (member->overtaken) {
+        drop_held(member);
+        read_room(member);
+        return;
+    }
+    enter(member, ROOM_LIVE);
+    tell_read(member, reply);
+    deliver_held(member);
+}
+
+static void on_ready(struct hub_sub *sub)
+{
+    struct room_member *member = member_of_sub(sub);
+
+    if (member->phase != ROOM_READING) {
+        read_room(member);
+    }
+}
+
+static void on_published(struct hub_sub *sub, struct msg *msg)
+{
+    struct room_member *member = member_of_sub(sub);
+
+    if (member->phase == ROOM_LIVE) {
+        deliver(member, msg);
+    } else if (member->phase == ROOM_READING) {
+        hold(member, msg);
+    }
+}
+
+static const struct hub_listener listener = {on_ready, on_published};
+
+/* ---- the member's life ---- */
+
+void room_attach(struct room_member *member, const struct services *services,
+                 const struct room_user *user, struct str room, struct str client, uint64_t seq)
+{
+    memset(member, 0, sizeof(*member));
+    member->user = user;
+    member->services = services;
+    member->room = room_local_enter(services->rooms, room);
+    member->seq = seq;
+    memcpy(member->client, client.at, IDENT_UUID_LENGTH);
+}
+
+void room_listen(struct room_member *member)
+{
+    struct key_name channel;
+
+    enter(member, ROOM_SUBSCRIBING);
+    if (hub_join(member->services->hub, &member->sub, &listener,
+                 keys_name(&channel, KEY_ROOM, room_name(member)))) {
+        read_room(member);
+    }
+}
+
+void room_enter(struct room_member *member, const struct services *services,
+                const struct room_user *user, struct str room)
+{
+    char client[IDENT_UUID_LENGTH + 1];
+
+    ident_make_uuid(client);
+    room_attach(member, services, user, room, str_from(client, IDENT_UUID_LENGTH), 0);
+    room_listen(member);
+}
+
+void room_return(struct room_member *member)
+{
+    if (member->phase == ROOM_LIVE) {
+        read_room(member);
+    }
+}
+
+void room_say(struct room_member *member, const struct chat_message *message,
+              struct store_calls *calls, store_done_fn *done, void *context)
+{
+    struct room_keys keys;
+    struct buf frame = {0};
+
+    chat_write_message(&frame, client_of(member), room_name(member), message);
+    store_call(member->services->store, SCRIPT_room_say,
+               room_all_keys(room_name(member), &keys),
+               STRS(client_of(member), buf_str(&frame)), calls, done, context);
+    buf_finish(&frame);
+}
+
+static void on_renewed(void *context, enum err err, const struct redisReply *reply)
+{
+    struct room_member *member = context;
+
+    if (err != ERR_OK) {
+        return;
+    }
+    if (reply_outcome(reply) == OUTCOME_APPLIED) {
+        room_local_note(member->services->rooms, member->room, reply_int(reply, 1));
+    } else {
+        room_return(member);
+    }
+}
+
+void room_renew(struct room_member *member)
+{
+    struct room_keys keys;
+    struct strs all;
+    char lease[NUMBER_ROOM];
+
+    if (member->room == NULL) {
+        return;
+    }
+    all = room_all_keys(room_name(member), &keys);
+    all.count = ROOM_KEY_CHANNEL;
+    store_call(member->services->store, SCRIPT_room_renew, all,
+               STRS(client_of(member), lease_text(member, lease)), &member->calls, on_renewed,
+               member);
+}
+
+void room_leave(struct room_member *member, struct store_calls *calls, store_done_fn *done,
+                void *context)
+{
+    struct room_keys keys;
+
+    if (member->room == NULL) {
+        return;
+    }
+    /* Who was never read is not in Redis; and while Redis is away, the lease must run out. */
+    if (done != NULL ||
+        (member->phase != ROOM_SUBSCRIBING && store_is_up(member->services->store))) {
+        store_call(member->services->store, SCRIPT_room_leave,
+                   room_all_keys(room_name(member), &keys),
+                   STRS(room_name(member), client_of(member)), calls, done, context);
+    }
+    forget(member);
+}
+
+void room_drop(struct room_member *member)
+{
+    if (member->room != NULL) {
+        forget(member);
+    }
+}
