@@ -66,9 +66,8 @@ enum err chat_parse(struct str text, struct chat_command *command, char why[JSON
         return ERR_INVALID;
     }
     command->verb = verb->verb;
-    return verb->verb == CHAT_MESSAGE
-               ? chat_read_message(command->json, &command->message, why)
-               : ERR_OK;
+    return verb->verb == CHAT_MESSAGE ? chat_read_message(command->json, &command->message, why)
+                                      : ERR_OK;
 }
 
 void chat_finish(struct chat_command *command)

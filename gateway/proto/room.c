@@ -2,9 +2,9 @@
  *
  * Publications that come while the room is being read wait (`held`); the number that the read
  * answers says which of them its count and history contain already. A gap in the numbers, a
- * Redis that was away, a member that was taken for dead because its process stood still: all are
- * healed by the same read. Messages that were missed are told one by one, as far as the history
- * has them; then comes a welcome as on entry, which says how everything stands. */
+ * Redis that was away, a member that was taken for dead because its process stood still: all
+ * are healed by the same read. Messages that were missed are told one by one, as far as the
+ * history has them; then comes a welcome as on entry, which says how everything stands. */
 #include "gateway/proto/room.h"
 
 #include <stddef.h>

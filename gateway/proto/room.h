@@ -1,5 +1,5 @@
-/* Membership of one connection in one room, whatever protocol the connection speaks: enter, say,
- * leave, and hear what all others hear, in the same order, without a gap.
+/* Membership of one connection in one room, whatever protocol the connection speaks: enter,
+ * say, leave, and hear what all others hear, in the same order, without a gap.
  *
  *     OUT --room_listen--> SUBSCRIBING --channel live--> READING --room_join answered--> LIVE
  *      ^                        ^                          ^  ^---gap, taken for dead------+

@@ -12,9 +12,10 @@
 
 enum {
     TICK_MS = 250,
-    SLACK_MS = 250,     /* after the end of a lease */
-    RETRY_MS = 1000,    /* after a reaping that Redis did not answer */
-    PATIENCE_MS = 5000, /* after Redis came back: time for all processes to renew their leases */
+    SLACK_MS = 250,  /* after the end of a lease */
+    RETRY_MS = 1000, /* after a reaping that Redis did not answer */
+    PATIENCE_MS =
+        5000, /* after Redis came back: time for all processes to renew their leases */
     NEVER = 0
 };
 

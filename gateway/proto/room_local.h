@@ -1,5 +1,5 @@
-/* The rooms that have members in this process, and whose leases it therefore watches: as long as
- * anybody is in a room, some process tells him who died. Private to room.c and what looks at
+/* The rooms that have members in this process, and whose leases it therefore watches: as long
+ * as anybody is in a room, some process tells him who died. Private to room.c and what looks at
  * rooms from outside. */
 #ifndef SEGUE_PROTO_ROOM_LOCAL_H
 #define SEGUE_PROTO_ROOM_LOCAL_H

@@ -16,7 +16,8 @@
     X(FEED, "feed:", "hash: where a feed of lines stands, 30 days; channel: what it tells")    \
     X(EVENTS, "events:", "stream: a user's (KEYS_EVERYBODY: everybody's) events; one day")     \
     X(ALL, "all:", "channel (KEYS_EVERYBODY): what everybody is told")                         \
-    X(ROOM, "room:", "hash: number of a room's last change; channel: what its members are told") \
+    X(ROOM,                                                                                    \
+      "room:", "hash: number of a room's last change; channel: what its members are told")     \
     X(MEMBERS, "members:", "sorted set: who is in a room, by the end of the leases")           \
     X(HISTORY, "history:", "list: the newest messages of a room")
 

@@ -1,0 +1,350 @@
+// Rooms: who is in, who is told what and how often, and what a late-comer gets.
+
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { describe, test } from "node:test";
+
+import { LEASE, Room } from "./lib/room.mjs";
+import { micros, suiteStage } from "./lib/stage.mjs";
+
+describe("rooms", () => {
+    const stage = suiteStage();
+
+    const textsOf = ({ history }) => history.map((entry) => JSON.parse(entry.slice(entry.indexOf(" ") + 1)).text);
+    const kindsOf = (heard) => heard.map(({ kind }) => kind).join("");
+
+    async function roomOf(count) {
+        const room = await new Room(stage).listen();
+        const members = [];
+        for (let i = 0; i < count; i++) {
+            members.push(await room.join());
+        }
+        return { room, members, clients: members.map(({ client }) => client) };
+    }
+
+    describe("entering", () => {
+        test("makes the room, with a number from Redis's clock", async () => {
+            const room = await new Room(stage).listen();
+            const before = await micros(stage.redis);
+            const { outcome, seq, count, nextEnd, history } = await room.join();
+            assert.deepEqual([outcome, count, history], ["applied", 1, []]);
+            assert.match(seq, /^\d{16}$/);
+            assert.ok(Number(seq) > before && Number(seq) <= (await micros(stage.redis)) + 1, seq);
+            assert.ok(nextEnd > LEASE - 1000 && nextEnd <= LEASE, `${nextEnd}`);
+            assert.deepEqual(await room.exists(), ["room", "members"]);
+        });
+
+        test("is told to the others, with the count and under the number that the newcomer is given", async () => {
+            const { room, clients, members } = await roomOf(3);
+            const heard = await room.published();
+            assert.deepEqual(
+                heard.map(({ frame }) => frame),
+                clients.map((clientId, i) => ({ type: "joined", clientId, roomId: room.name, members: i + 1 })),
+            );
+            assert.deepEqual(
+                heard.map(({ seq }) => seq),
+                members.map(({ seq }) => seq),
+            );
+            assert.deepEqual(
+                heard.map(({ prev }) => prev),
+                ["0", members[0].seq, members[1].seq],
+            );
+            assert.deepEqual(
+                heard.map(({ origin }) => origin),
+                clients.map((client) => client.slice(0, 20)),
+            );
+            assert.ok(heard.every(({ kind, other }) => kind === "j" && other === ""));
+        });
+
+        test("again by one who is in tells nobody and changes nothing", async () => {
+            const { room, clients, members } = await roomOf(2);
+            await room.say(clients[0], "one");
+            await room.published();
+            const again = await room.join(clients[1], { reaps: false, known: members[1].seq });
+            assert.deepEqual([again.count, textsOf(again)], [2, ["one"]]);
+            assert.equal(BigInt(again.seq), BigInt(members[1].seq) + 1n);
+            assert.deepEqual(await room.published(), []);
+            assert.deepEqual((await room.join(clients[1], { known: again.seq })).history, [], "nothing was missed");
+        });
+
+        test("again by one whose entry was lost is told as joined", async () => {
+            const { room, clients, members } = await roomOf(2);
+            await room.redis.call("ZREM", room.members, clients[1]);
+            await room.published();
+            const again = await room.join(clients[1], { reaps: false, known: members[1].seq });
+            const [{ frame, seq }, ...more] = await room.published();
+            assert.deepEqual([frame.type, frame.clientId, frame.members, more.length], ["joined", clients[1], 2, 0]);
+            assert.equal(again.seq, seq);
+        });
+
+        test("again after all data was lost makes the room anew, with higher numbers", async () => {
+            const { room, clients, members } = await roomOf(2);
+            await room.redis.call("DEL", room.room, room.members, room.history);
+            const first = await room.join(clients[0], { reaps: false, known: members[1].seq });
+            const second = await room.join(clients[1], { reaps: false, known: members[1].seq });
+            assert.deepEqual([first.count, second.count], [1, 2]);
+            assert.ok(BigInt(first.seq) > BigInt(members[1].seq));
+            assert.equal(BigInt(second.seq), BigInt(first.seq) + 1n);
+        });
+    });
+
+    describe("saying", () => {
+        test("is told to all, in the frame that becomes history, with its number as id and Redis's time", async () => {
+            const { room, clients, members } = await roomOf(2);
+            await room.published();
+            const before = await stage.redis.now();
+            const [outcome, seq] = await room.say(clients[0], 'h\u00e9 "x"\n');
+            assert.equal(outcome, "applied");
+            assert.equal(BigInt(seq), BigInt(members[1].seq) + 1n);
+            const [envelope, ...more] = await room.published();
+            assert.equal(more.length, 0);
+            assert.deepEqual([envelope.kind, envelope.origin, envelope.seq], ["m", "-", seq]);
+            assert.equal(envelope.prev, members[1].seq);
+            const { id, time, ...said } = envelope.frame;
+            assert.deepEqual(said, {
+                type: "message",
+                clientId: clients[0],
+                roomId: room.name,
+                text: 'h\u00e9 "x"\n',
+            });
+            assert.equal(id, seq);
+            assert.match(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+            assert.ok(Date.parse(time) >= before && Date.parse(time) <= (await stage.redis.now()), time);
+            assert.deepEqual((await room.join()).history, [`${seq} ${envelope.message}`]);
+        });
+
+        test("by one who is not in is refused, keeps nothing and tells nobody", async () => {
+            const { room, clients } = await roomOf(1);
+            await room.published();
+            assert.equal(await room.say(randomUUID(), "hello"), "no_state");
+            assert.deepEqual(await room.published(), []);
+            assert.deepEqual((await room.join()).history, []);
+            await room.leave(clients[0]);
+            const empty = await new Room(stage).listen();
+            assert.equal(await empty.say(clients[0], "hello"), "no_state");
+            assert.deepEqual(await empty.exists(), []);
+        });
+
+        test("by the server needs somebody alive who hears it", async () => {
+            const { room, clients } = await roomOf(1);
+            const [outcome] = await room.say("", "from above");
+            assert.equal(outcome, "applied");
+            assert.equal((await room.published()).at(-1).frame.clientId, null);
+            await room.die(clients[0]);
+            assert.equal(await room.say("", "to nobody"), "no_state");
+            assert.equal(await new Room(stage).say("", "to nobody"), "no_state");
+        });
+
+        test("is kept for late-comers: the newest fifty, oldest first", async () => {
+            const { room, clients } = await roomOf(1);
+            for (let i = 0; i < 49; i++) {
+                await room.say(clients[0], `${i}`);
+            }
+            assert.equal((await room.join()).history.length, 49);
+            for (let i = 49; i < 70; i++) {
+                await room.say(clients[0], `${i}`);
+            }
+            const late = await room.join();
+            assert.deepEqual(
+                textsOf(late),
+                Array.from({ length: 50 }, (_, i) => `${i + 20}`),
+            );
+            const ids = late.history.map((entry) => entry.split(" ")[0]);
+            assert.deepEqual(
+                ids,
+                late.history.map((entry) => JSON.parse(entry.slice(entry.indexOf(" ") + 1)).id),
+            );
+        });
+
+        test("gives numbers without a gap, whatever happens between", async () => {
+            const { room, clients } = await roomOf(2);
+            await room.say(clients[0], "one");
+            await room.leave(clients[1]);
+            await room.say(clients[0], "two");
+            await room.join();
+            const heard = await room.published();
+            assert.equal(kindsOf(heard), "jjmlmj");
+            heard.slice(1).forEach(({ seq, prev }, i) => {
+                assert.equal(prev, heard[i].seq);
+                assert.equal(BigInt(seq), BigInt(prev) + 1n);
+            });
+        });
+    });
+
+    describe("leaving", () => {
+        test("is told once, with the count of those who stay", async () => {
+            const { room, clients } = await roomOf(3);
+            await room.published();
+            assert.equal(await room.leave(clients[1]), "applied");
+            assert.equal(await room.leave(clients[1]), "no_state");
+            const [{ frame, kind, origin }, ...more] = await room.published();
+            assert.deepEqual(frame, { type: "left", clientId: clients[1], roomId: room.name, members: 2 });
+            assert.deepEqual([kind, origin, more.length], ["l", clients[1].slice(0, 20), 0]);
+        });
+
+        test("by the last one takes room and history away", async () => {
+            const { room, clients } = await roomOf(2);
+            await room.say(clients[0], "one");
+            assert.deepEqual(await room.exists(), ["room", "members", "history"]);
+            await room.leave(clients[0]);
+            assert.deepEqual(await room.exists(), ["room", "members", "history"]);
+            const last = (await room.published()).at(-1).seq;
+            await room.leave(clients[1]);
+            assert.deepEqual(await room.exists(), []);
+            const next = await room.join();
+            assert.deepEqual([next.count, next.history], [1, []]);
+            assert.ok(BigInt(next.seq) > BigInt(last) + 1n, "numbers never restart");
+        });
+    });
+
+    describe("the dead", () => {
+        test("are told as left once, whoever reaps", async () => {
+            const { room, clients } = await roomOf(4);
+            await room.published();
+            await room.die(clients[1]);
+            await room.die(clients[2], 1000);
+            const answers = await Promise.all(Array.from({ length: 8 }, () => room.reap()));
+            assert.ok(answers.every(([outcome]) => outcome === "applied"));
+            const heard = await room.published();
+            assert.deepEqual(
+                heard.map(({ frame }) => [frame.type, frame.clientId, frame.members]),
+                [
+                    ["left", clients[2], 3],
+                    ["left", clients[1], 2],
+                ],
+            );
+            assert.equal(await room.leave(clients[1]), "no_state");
+        });
+
+        test("are told as left before a newcomer is told as joined, and are not counted", async () => {
+            const { room, clients } = await roomOf(2);
+            await room.say(clients[0], "one");
+            await room.published();
+            await room.die(clients[0]);
+            const late = await room.join();
+            assert.deepEqual([late.count, textsOf(late)], [2, ["one"]]);
+            const heard = await room.published();
+            assert.deepEqual(
+                heard.map(({ frame }) => [frame.type, frame.members]),
+                [
+                    ["left", 1],
+                    ["joined", 2],
+                ],
+            );
+        });
+
+        test("when all are, the next one finds a new room without a history", async () => {
+            const { room, clients, members } = await roomOf(2);
+            await room.say(clients[0], "one");
+            await room.die(clients[0]);
+            await room.die(clients[1], 5);
+            const late = await room.join();
+            assert.deepEqual([late.count, late.history], [1, []]);
+            assert.ok(BigInt(late.seq) > BigInt(members[1].seq) + 1n);
+            assert.deepEqual(await room.exists(), ["room", "members"]);
+        });
+
+        test("are left alone by one who comes while leases may have run out for no fault of theirs", async () => {
+            const { room, clients } = await roomOf(2);
+            await room.say(clients[0], "one");
+            await room.die(clients[0]);
+            await room.die(clients[1]);
+            const late = await room.join(randomUUID(), { reaps: false });
+            assert.deepEqual([late.count, textsOf(late), late.nextEnd], [3, ["one"], 0]);
+        });
+
+        test("with the last of them the room goes", async () => {
+            const { room, clients } = await roomOf(1);
+            await room.say(clients[0], "one");
+            await room.die(clients[0]);
+            assert.equal(await room.reap(), "no_state");
+            assert.deepEqual(await room.exists(), []);
+        });
+
+        test("are not looked at", async () => {
+            const { room, clients } = await roomOf(3);
+            await room.die(clients[1]);
+            const [outcome, count, ...rest] = await room.look();
+            assert.deepEqual([outcome, count, rest.sort()], ["applied", 2, [clients[0], clients[2]].sort()]);
+            assert.deepEqual(await new Room(stage).look(), ["applied", 0]);
+        });
+
+        test("in great numbers are taken out some at a time", async () => {
+            const { room, clients } = await roomOf(1);
+            const past = (await stage.redis.now()) - 1000;
+            for (let i = 0; i < 250; i++) {
+                await stage.redis.call("ZADD", room.members, past, randomUUID());
+            }
+            await room.published();
+            assert.deepEqual(await room.reap(), ["applied", 0]);
+            assert.deepEqual(await room.reap(), ["applied", 0]);
+            const [, left] = await room.reap();
+            assert.ok(left > 0, "the living one is next");
+            const heard = await room.published();
+            assert.deepEqual(
+                heard.map(({ frame }) => frame.members),
+                Array.from({ length: 250 }, (_, i) => 250 - i),
+            );
+            assert.deepEqual((await room.look()).slice(2), clients);
+        });
+    });
+
+    describe("leases", () => {
+        test("are as long as their owners say, and the answer tells which ends first", async () => {
+            const room = new Room(stage);
+            const long = await room.join(randomUUID(), { lease: 60000 });
+            const short = await room.join(randomUUID(), { lease: 5000 });
+            assert.ok(short.nextEnd > 4000 && short.nextEnd <= 5000, `${short.nextEnd}`);
+            const [, afterShort] = await room.renew(short.client, 90000);
+            assert.ok(afterShort > 50000 && afterShort <= 60000, `${afterShort}`);
+            const [, afterLong] = await room.renew(long.client, 100000);
+            assert.ok(afterLong > 80000 && afterLong <= 90000, `${afterLong}`);
+        });
+
+        test("of one who was taken out are not renewed", async () => {
+            const { room, clients } = await roomOf(2);
+            await room.die(clients[1]);
+            await room.reap();
+            await room.published();
+            assert.equal(await room.renew(clients[1]), "no_state");
+            assert.equal((await room.look())[1], 1);
+            assert.deepEqual(await room.published(), []);
+        });
+
+        test("of one who is late, but was not taken out, are renewed without a word", async () => {
+            const { room, clients } = await roomOf(2);
+            await room.die(clients[1]);
+            await room.published();
+            const [outcome] = await room.renew(clients[1]);
+            assert.equal(outcome, "applied");
+            await room.reap();
+            assert.deepEqual(await room.published(), []);
+        });
+    });
+
+    test("do not stay for ever when everybody is gone without a word", async () => {
+        const { room, clients } = await roomOf(1);
+        await room.say(clients[0], "one");
+        for (const key of [room.room, room.members, room.history]) {
+            const left = await stage.redis.call("PTTL", key);
+            assert.ok(left > 86000000 && left <= 86400000, `${key}: ${left}`);
+            await stage.redis.call("PEXPIRE", key, 1000);
+        }
+        await room.renew(clients[0]);
+        for (const key of [room.room, room.members, room.history]) {
+            assert.ok((await stage.redis.call("PTTL", key)) > 86000000, key);
+        }
+    });
+
+    test("do not hear each other, and each has its keys in one slot", async () => {
+        const [ann, bob] = [await roomOf(1), await roomOf(1)];
+        await ann.room.published();
+        await bob.room.say(bob.clients[0], "to bob's");
+        assert.deepEqual(await ann.room.published(), []);
+        assert.equal(await bob.room.say(ann.clients[0], "from ann"), "no_state");
+        const slots = await Promise.all(ann.room.keys.map((key) => stage.redis.call("CLUSTER", "KEYSLOT", key)));
+        assert.deepEqual(slots, Array(4).fill(slots[0]));
+        const mixed = [ann.room.room, bob.room.members, ann.room.history, ann.room.channel];
+        await assert.rejects(stage.scripts.call("room_reap", mixed, [ann.room.name]), /CROSSSLOT/);
+    });
+});
