@@ -6,6 +6,7 @@
 import { after, before } from "node:test";
 
 import { Balancer } from "./balancer.mjs";
+import { Member } from "./chat.mjs";
 import { Polling, Wire } from "./engine.mjs";
 import { Gateway } from "./gateway.mjs";
 import { until } from "./patience.mjs";
@@ -77,6 +78,18 @@ export class Site {
         const player = await Player.open(this.#at(on), { token: tokenOf(user), ...options });
         this.players.push(player);
         return player;
+    }
+
+    // A member of a room, with its welcome; no room: a new one.
+    async member(room, on = 0, options = {}) {
+        const member = await Member.enter(this.#at(on), room, options);
+        this.players.push(member);
+        return member;
+    }
+
+    // A name of a room that no other test uses.
+    room() {
+        return `room-${process.pid}-${++users}`;
     }
 
     // A TCP connection to the public listener.
