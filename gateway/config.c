@@ -93,6 +93,13 @@ static const struct config_option options[] = {
     {NULL, "drain", KIND_NUMBER, AT(drain_s), "10", 0, 3600, "SECONDS",
      "time over which SIGTERM spreads the closing"},
 
+    {NULL, "recovery", KIND_RECOVERY, AT(recovery), "ask", 0, 0, "MODE",
+     "Socket.IO connection state recovery: on = for all, off = for\nnobody, ask = for clients "
+     "that ask (query recovery=1 or\nauth: {recovery: true})"},
+    {NULL, "auth-failure", KIND_AUTH_FAILURE, AT(auth_failure), "event", 0, 0, "MODE",
+     "what a Socket.IO client with a bad token gets: event = it is\nconnected, told by event "
+     "error and disconnected;\nconnect-error = its CONNECT is refused"},
+
     {"Log", "log-level", KIND_LEVEL, AT(log_level), "info", 0, 0, "LEVEL",
      "debug, info, warn or error"},
     {NULL, "log-format", KIND_FORMAT, AT(log_format), "text", 0, 0, "FORMAT",

@@ -58,9 +58,22 @@ struct config {
     uint64_t ping_interval_ms;
     uint64_t ping_timeout_ms;
     uint64_t drain_s;
+    int recovery;     /* enum config_recovery */
+    int auth_failure; /* enum config_auth_failure */
     int log_level;   /* enum log_level */
     int log_format;  /* enum log_format */
     bool check_only; /* --check-config */
+};
+
+/* Both in the order of their words in config_value. */
+enum config_recovery {
+    CONFIG_RECOVERY_ON,
+    CONFIG_RECOVERY_OFF,
+    CONFIG_RECOVERY_ASK
+};
+enum config_auth_failure {
+    CONFIG_AUTH_FAILURE_EVENT,
+    CONFIG_AUTH_FAILURE_CONNECT_ERROR
 };
 
 enum config_outcome {

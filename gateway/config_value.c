@@ -9,6 +9,8 @@
 #include "common/buf.h"
 #include "common/mem.h"
 
+static const char *const recoveries[] = {"on", "off", "ask", NULL};
+static const char *const auth_failures[] = {"event", "connect-error", NULL};
 static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
 static const char *const formats[] = {"text", "json", NULL};
 
@@ -282,6 +284,10 @@ bool config_set(struct config *config, const struct config_option *option, struc
         return set_number(option, field(config, option), value, why);
     case KIND_LEVEL:
         return set_choice(levels, field(config, option), value, why);
+    case KIND_RECOVERY:
+        return set_choice(recoveries, field(config, option), value, why);
+    case KIND_AUTH_FAILURE:
+        return set_choice(auth_failures, field(config, option), value, why);
     case KIND_FORMAT:
         return set_choice(formats, field(config, option), value, why);
     default:

@@ -20,6 +20,8 @@ enum config_kind {
     KIND_NUMBER,
     KIND_LEVEL,
     KIND_FORMAT,
+    KIND_RECOVERY,
+    KIND_AUTH_FAILURE,
     KIND_FILES,     /* list; by flag one item each, because a path may hold a comma */
     KIND_SECRETS,   /* list; never shown; by flag one item each */
     KIND_NAMES,     /* list of cookie or header names */

@@ -59,6 +59,9 @@ void session_destroy(struct session *session)
         return;
     }
     detach(session);
+    if (session->proto->finish != NULL) {
+        session->proto->finish(session);
+    }
     mem_free(session->user);
     mem_free(session);
 }

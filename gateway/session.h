@@ -56,6 +56,7 @@ struct proto {
     void (*farewell)(struct session *session,
                      enum reason reason);    /* about to be closed: last words; may be NULL */
     void (*closed)(struct session *session); /* let go of everything */
+    void (*finish)(struct session *session); /* about to be freed; may be NULL */
 
     /* A session that no process keeps is loaded for every request and saved after it; NULL
      * where that is not spoken. `load` takes the place of `open`. */

@@ -1,0 +1,49 @@
+/* The inside of a Socket.IO session: what socketio, sio_emit and sio_keep share. */
+#ifndef SEGUE_PROTO_SOCKETIO_CORE_H
+#define SEGUE_PROTO_SOCKETIO_CORE_H
+
+#include "gateway/proto/socketio.h"
+
+/* A packet whose attachments are still to come. */
+struct partial {
+    struct buf text; /* the packet */
+    struct buf attachments; /* back to back */
+    size_t ends[SIO_ATTACHMENTS_MAX]; /* where each ends */
+    unsigned have, due;
+};
+
+struct socketio {
+    struct session session; /* first: the session layer knows only this part */
+    struct sio_socket *sockets; /* owned */
+    struct sio_identity handshake;
+    char *refusal; /* owned: why the handshake's token does not count; NULL = it does, or there was none */
+    struct partial *partial; /* owned; NULL = none */
+    struct buf held;         /* packs: text or binary, in their order */
+    uint64_t connect_by_ms;  /* Redis's clock: the first CONNECT must be there; 0 = it is */
+    bool recovery;           /* the handshake asked for it */
+};
+
+static inline struct socketio *socketio_of(struct session *session)
+{
+    return (struct socketio *)session;
+}
+
+/* socketio */
+const struct sio_space *socketio_find_space(const struct socketio *io, struct str name);
+struct sio_socket *socketio_find_socket(struct socketio *io, struct str space);
+struct sio_socket *socketio_create_socket(struct socketio *io, const struct sio_space *space);
+void socketio_destroy_socket(struct sio_socket *socket);
+void socketio_begin_partial(struct socketio *io, struct str text, unsigned due);
+/* Sets the time to wake up to the earliest thing that is due. */
+void socketio_schedule(struct socketio *io);
+
+/* sio_emit: a packet without id; `json` may be empty. */
+bool sio_say(struct sio_socket *socket, enum sio_type type, struct str json);
+void sio_add_error(struct buf *to, const char *code, const char *message);
+
+/* sio_keep */
+void socketio_save(struct session *session, struct buf *to);
+void socketio_marks(struct session *session, struct buf *to);
+bool socketio_load(struct session *session, struct str saved, struct str marks);
+
+#endif
