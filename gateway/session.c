@@ -177,7 +177,7 @@ bool session_send(struct session *session, struct msg *msg)
 
 bool session_say(struct session *session, struct str text)
 {
-    struct msg *msg = msg_text(text);
+    struct msg *msg = session->proto->engine ? msg_engine(text) : msg_text(text);
     bool sent = session_send(session, msg);
 
     msg_unref(msg);

@@ -173,6 +173,11 @@ static void leave_walk(struct walk *walk, struct hub_sub *sub)
     }
 }
 
+bool hub_is_live(const struct hub_sub *sub)
+{
+    return sub->channel != NULL && sub->channel->state == LIVE;
+}
+
 void hub_leave(struct hub *hub, struct hub_sub *sub)
 {
     struct hub_channel *channel = sub->channel;

@@ -59,6 +59,7 @@ void hub_destroy(struct hub *hub); /* nobody listens any more */
 /* Returns whether the channel is live already; otherwise `ready` is called when it is. */
 bool hub_join(struct hub *hub, struct hub_sub *sub, const struct hub_listener *listener,
               struct str channel);
+bool hub_is_live(const struct hub_sub *sub);          /* nothing is missed */
 void hub_leave(struct hub *hub, struct hub_sub *sub); /* harmless when not listening */
 
 /* What comes from Redis. */

@@ -1,7 +1,8 @@
 /* A place in a stream of events, as text: what recovery goes on from. Pure.
  *
  *     1763745600000123      behind the event of that number
- *     1763745600000123e     the stream was empty at that moment (microseconds, Redis's clock) */
+ *     1763745600000123e     the stream was empty at that moment (microseconds, Redis's clock)
+ */
 #ifndef SEGUE_PROTO_CURSOR_H
 #define SEGUE_PROTO_CURSOR_H
 

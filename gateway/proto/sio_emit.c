@@ -116,9 +116,9 @@ bool sio_emit_binary(struct sio_socket *socket, struct str body, const struct st
 }
 
 bool sio_emit_shared(struct sio_socket *socket, struct msg *msg, struct str head,
-                     struct str tail)
+                     struct str body)
 {
-    struct buf key = {0}, body = {0}, text = {0};
+    struct buf key = {0}, whole = {0}, text = {0};
     struct msg *frame;
     bool sent;
 
@@ -126,14 +126,13 @@ bool sio_emit_shared(struct sio_socket *socket, struct msg *msg, struct str head
     add_offset(socket, &key);
     frame = msg_cached(msg, buf_str(&key));
     if (frame == NULL) {
-        buf_add(&body, head);
-        buf_add(&body, msg_other(msg));
-        buf_add(&body, tail);
-        add_event(socket, &text, buf_str(&body), 0);
+        buf_add(&whole, head);
+        buf_add(&whole, body);
+        add_event(socket, &text, buf_str(&whole), 0);
         frame = msg_engine(buf_str(&text));
         msg_cache(msg, buf_str(&key), frame);
         msg_unref(frame); /* the message keeps it */
-        buf_finish(&body);
+        buf_finish(&whole);
         buf_finish(&text);
     }
     sent = session_send(socket->session, frame);
@@ -169,6 +168,27 @@ void sio_ack(struct sio_socket *socket, uint64_t ack, struct str args,
         session_close(socket->session, REASON_SLOW);
     }
     buf_finish(&text);
+}
+
+void sio_ack_outcome(struct sio_socket *socket, const struct sio_event *event, const char *code,
+                     const char *message)
+{
+    struct buf json = {0};
+
+    if (!event->wants_ack) {
+        return;
+    }
+    if (code == NULL) {
+        sio_ack(socket, event->ack, STR("{\"ok\":true}"), NULL, 0);
+        return;
+    }
+    buf_add_text(&json, "{\"ok\":false,\"error\":");
+    json_add_text(&json, str_of(code));
+    buf_add_text(&json, ",\"message\":");
+    json_add_text(&json, str_of(message));
+    buf_add_char(&json, '}');
+    sio_ack(socket, event->ack, buf_str(&json), NULL, 0);
+    buf_finish(&json);
 }
 
 void sio_disconnect(struct sio_socket *socket)

@@ -212,8 +212,7 @@ bool sio_recovery_wanted(const struct sio_socket *socket, const cJSON *auth)
     uint64_t mode = config_of(io)->recovery;
 
     if (mode == CONFIG_RECOVERY_ASK) {
-        return io->recovery ||
-               cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(auth, "recovery"));
+        return io->recovery || cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(auth, "recovery"));
     }
     return mode == CONFIG_RECOVERY_ON;
 }
@@ -392,8 +391,7 @@ static void take_binary(struct socketio *io, struct str bytes)
         break_off(io);
         return;
     }
-    if (partial->text.len + partial->attachments.len + bytes.len >
-        config_of(io)->max_message) {
+    if (partial->text.len + partial->attachments.len + bytes.len > config_of(io)->max_message) {
         session_close(&io->session, REASON_TOO_BIG);
         return;
     }
@@ -445,7 +443,7 @@ static void release(struct socketio *io)
 
 /* ---- the session's life ---- */
 
-static void socketio_open(struct session *session, const struct request *request)
+void socketio_open(struct session *session, const struct request *request)
 {
     struct socketio *io = socketio_of(session);
 
@@ -456,17 +454,17 @@ static void socketio_open(struct session *session, const struct request *request
     socketio_schedule(io);
 }
 
-static void socketio_message(struct session *session, struct str text)
+void socketio_message(struct session *session, struct str text)
 {
     take(socketio_of(session), text, true);
 }
 
-static void socketio_binary(struct session *session, struct str bytes)
+void socketio_binary(struct session *session, struct str bytes)
 {
     take(socketio_of(session), bytes, false);
 }
 
-static void socketio_woken(struct session *session)
+void socketio_woken(struct session *session)
 {
     struct socketio *io = socketio_of(session);
     int64_t now = wall_ms();
@@ -487,7 +485,7 @@ static void socketio_woken(struct session *session)
     }
 }
 
-static void socketio_limited(struct session *session)
+void socketio_limited(struct session *session)
 {
     struct sio_socket *socket = socketio_of(session)->sockets;
 
@@ -496,7 +494,7 @@ static void socketio_limited(struct session *session)
     }
 }
 
-static void socketio_alive(struct session *session)
+void socketio_alive(struct session *session)
 {
     struct sio_socket *socket = socketio_of(session)->sockets;
 
@@ -507,7 +505,7 @@ static void socketio_alive(struct session *session)
     }
 }
 
-static void socketio_drained(struct session *session)
+void socketio_drained(struct session *session)
 {
     struct sio_socket *socket = socketio_of(session)->sockets;
 
@@ -519,7 +517,7 @@ static void socketio_drained(struct session *session)
 }
 
 /* Official clients come back by themselves unless they were told DISCONNECT. */
-static void socketio_farewell(struct session *session, enum reason reason)
+void socketio_farewell(struct session *session, enum reason reason)
 {
     struct sio_socket *socket = socketio_of(session)->sockets;
 
@@ -536,7 +534,7 @@ static void socketio_farewell(struct session *session, enum reason reason)
 
 /* Whoever closes the session from inside a namespace still holds its socket: the memory stays
  * until the session's goes. */
-static void socketio_closed(struct session *session)
+void socketio_closed(struct session *session)
 {
     struct socketio *io = socketio_of(session);
 
@@ -550,7 +548,7 @@ static void socketio_closed(struct session *session)
     }
 }
 
-static void socketio_finish(struct session *session)
+void socketio_finish(struct session *session)
 {
     struct socketio *io = socketio_of(session);
 
@@ -562,13 +560,3 @@ static void socketio_finish(struct session *session)
     finish_identity(&io->handshake);
     mem_free(io->refusal);
 }
-
-static const struct sio_space *const spaces[] = {
-    &playback_space,
-    NULL,
-};
-
-const struct socketio_proto socketio_proto = {
-    SOCKETIO_PROTO("socketio", socketio_paths),
-    .spaces = spaces,
-};

@@ -1,8 +1,10 @@
 /* Socket.IO v5 on a session that an engine carries: one session, up to SIO_SOCKETS_MAX sockets,
  * each in a namespace of its own.
  *
- *     CONNECT --identity--> namespace: connect --sio_accept--> CONNECTED --sio_disconnect, DISCONNECT--> gone
- *        +--no or bad token: refused----+--sio_refuse--------------------------------------------^
+ *     CONNECT --identity--> namespace: connect --sio_accept--> CONNECTED --sio_disconnect,
+ * DISCONNECT--> gone
+ *        +--no or bad token:
+ * refused----+--sio_refuse--------------------------------------------^
  *
  * A namespace is one file and one row. It sees its sockets, never packets. */
 #ifndef SEGUE_PROTO_SOCKETIO_H
@@ -80,7 +82,7 @@ struct socketio_proto {
     const struct sio_space *const *spaces; /* NULL ends the table */
 };
 
-extern const struct socketio_proto socketio_proto;
+extern const struct socketio_proto socketio_row;
 
 /* For namespaces. `pid`: with recovery, what the client may come back with; else empty. */
 void sio_accept(struct sio_socket *socket, struct str pid);
@@ -90,9 +92,10 @@ bool sio_emit(struct sio_socket *socket, struct str body);
 /* The same, with attachments for its placeholders. */
 bool sio_emit_binary(struct sio_socket *socket, struct str body, const struct str *attachments,
                      unsigned count);
-/* A publication's event or state, packed once for all sockets of this process that are told the
- * same. `head` is put in front of the message's other part, `tail` behind it. */
-bool sio_emit_shared(struct sio_socket *socket, struct msg *msg, struct str head, struct str tail);
+/* What a publication says, `head` and `body` together, packed once for all sockets of this
+ * process that are told the same. */
+bool sio_emit_shared(struct sio_socket *socket, struct msg *msg, struct str head,
+                     struct str body);
 /* Event `error`: {"code","message"}. */
 bool sio_emit_error(struct sio_socket *socket, const char *code, const char *message);
 void sio_ack(struct sio_socket *socket, uint64_t ack, struct str args,

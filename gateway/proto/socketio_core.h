@@ -6,17 +6,18 @@
 
 /* A packet whose attachments are still to come. */
 struct partial {
-    struct buf text; /* the packet */
-    struct buf attachments; /* back to back */
+    struct buf text;                  /* the packet */
+    struct buf attachments;           /* back to back */
     size_t ends[SIO_ATTACHMENTS_MAX]; /* where each ends */
     unsigned have, due;
 };
 
 struct socketio {
-    struct session session; /* first: the session layer knows only this part */
+    struct session session;     /* first: the session layer knows only this part */
     struct sio_socket *sockets; /* owned */
     struct sio_identity handshake;
-    char *refusal; /* owned: why the handshake's token does not count; NULL = it does, or there was none */
+    char *refusal; /* owned: why the handshake's token does not count; NULL = it does, or there
+                      was none */
     struct partial *partial; /* owned; NULL = none */
     struct buf held;         /* packs: text or binary, in their order */
     uint64_t connect_by_ms;  /* Redis's clock: the first CONNECT must be there; 0 = it is */
@@ -36,6 +37,26 @@ void socketio_destroy_socket(struct sio_socket *socket);
 void socketio_begin_partial(struct socketio *io, struct str text, unsigned due);
 /* Sets the time to wake up to the earliest thing that is due. */
 void socketio_schedule(struct socketio *io);
+
+/* The members of a protocol row whose `proto` these functions are. */
+#define SOCKETIO_ROW                                                                           \
+    .engine = true, .metric = METRICS_PROTOCOL_PLAYBACK, .size = sizeof(struct socketio),      \
+    .open = socketio_open, .message = socketio_message, .binary = socketio_binary,             \
+    .limited = socketio_limited, .alive = socketio_alive, .drained = socketio_drained,         \
+    .woken = socketio_woken, .farewell = socketio_farewell, .closed = socketio_closed,         \
+    .finish = socketio_finish, .save = socketio_save, .marks = socketio_marks,                 \
+    .load = socketio_load
+
+void socketio_open(struct session *session, const struct request *request);
+void socketio_message(struct session *session, struct str text);
+void socketio_binary(struct session *session, struct str bytes);
+void socketio_woken(struct session *session);
+void socketio_limited(struct session *session);
+void socketio_alive(struct session *session);
+void socketio_drained(struct session *session);
+void socketio_farewell(struct session *session, enum reason reason);
+void socketio_closed(struct session *session);
+void socketio_finish(struct session *session);
 
 /* sio_emit: a packet without id; `json` may be empty. */
 bool sio_say(struct sio_socket *socket, enum sio_type type, struct str json);
