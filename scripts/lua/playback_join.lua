@@ -1,5 +1,5 @@
 -- playback_join: register a device of a user, or renew what is known of it, and read the state as a PlaybackState.
--- uses: time publish playback advance moment ghost lease
+-- uses: time publish playback advance date moment ghost lease
 --
 -- Atomic because the number tells which publications the state contains; and because of the ghost, as in player_join.
 -- An empty `entry` registers nobody: somebody only looks.

@@ -1,5 +1,5 @@
 -- playback_update: a user's player as a Socket.IO device says it is: state, titles and duration.
--- uses: time publish playback advance moment dialect
+-- uses: time publish playback advance date moment dialect
 --
 -- Atomic because what /player devices are told is the difference to the old state. Where the old state stands now is
 -- worked out by Redis's clock, and the client's clock of the state is moved on with it (a first state begins at

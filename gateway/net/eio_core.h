@@ -1,0 +1,50 @@
+/* The inside of Engine.IO: what its four files share. */
+#ifndef SEGUE_NET_EIO_CORE_H
+#define SEGUE_NET_EIO_CORE_H
+
+#include "gateway/net/eio.h"
+#include "gateway/net/eio_packet.h"
+#include "gateway/net/ws.h"
+
+/* The official server's errors: name, code on the wire, HTTP status, text. */
+#define EIO_ERROR_TABLE(X)                                                                     \
+    X(TRANSPORT, 0, 400, "Transport unknown")                                                  \
+    X(SESSION, 1, 400, "Session ID unknown")                                                   \
+    X(METHOD, 2, 400, "Bad handshake method")                                                  \
+    X(REQUEST, 3, 400, "Bad request")                                                          \
+    X(FORBIDDEN, 4, 403, "Forbidden")                                                          \
+    X(VERSION, 5, 400, "Unsupported protocol version")
+
+enum eio_error {
+#define X(name, code, status, text) EIO_ERROR_##name,
+    EIO_ERROR_TABLE(X)
+#undef X
+    EIO_ERROR_NONE
+};
+
+enum {
+    EIO_SID_LENGTH = MSG_ORIGIN_LENGTH
+};
+
+/* Answers; the lines of CORS stand in every one of them. */
+void eio_refuse(struct http *http, enum eio_error error);
+void eio_answer(struct http *http, struct str body); /* 200, a payload */
+void eio_answer_ok(struct http *http);               /* 200 `ok` */
+void eio_too_large(struct http *http);               /* 413 without a body */
+void eio_unavailable(struct http *http);             /* 503 */
+
+/* The packet that opens a session. */
+void eio_add_open(struct buf *to, const struct net *net, struct str sid, bool may_upgrade);
+uint64_t eio_max_payload(const struct config *config);
+
+/* eio_ws */
+extern const struct ws_kind eio_ws_kind;
+void eio_probe(struct http *http, const struct proto *proto, struct str sid);
+
+/* eio_get, eio_post */
+void eio_get(struct http *http, const struct proto *proto, struct str sid);
+void eio_post(struct http *http, const struct proto *proto, struct str sid);
+/* A GET without a session: opens one. */
+void eio_begin(struct http *http, const struct proto *proto);
+
+#endif
