@@ -1,5 +1,5 @@
 -- playback_command: a command to the devices of a user: kept as an event, told to all, applied to the user's player.
--- uses: time publish playback advance date moment ghost dialect stream
+-- uses: time number publish playback advance date moment ghost dialect stream
 --
 -- Atomic because the command and what it does to the state must agree. It is Redis's clock that decides here, since
 -- the client's clock of the state is not the commander's; it is moved on with Redis's. For Socket.IO sockets the

@@ -1,5 +1,5 @@
 -- playback_join: register a device of a user, or renew what is known of it, and read the state as a PlaybackState.
--- uses: time publish playback advance date moment ghost lease
+-- uses: time number playback advance date moment ghost lease
 --
 -- Atomic because the number tells which publications the state contains; and because of the ghost, as in player_join.
 -- An empty `entry` registers nobody: somebody only looks.
@@ -26,4 +26,4 @@ end
 if paused == '0' then
     pos = advance(pos, ms_since(updated))
 end
-return {'applied', now_ms, alive, seq, paused, pos, media or plain_media(track)}
+return {'applied', now_ms, alive, seq, paused, pos, media or plain_media .. track}

@@ -1,5 +1,5 @@
 -- playback_update: a user's player as a Socket.IO device says it is: state, titles and duration.
--- uses: time publish playback advance date moment dialect
+-- uses: time number publish playback advance date moment dialect
 --
 -- Atomic because what /player devices are told is the difference to the old state. Where the old state stands now is
 -- worked out by Redis's clock, and the client's clock of the state is moved on with it (a first state begins at
@@ -77,10 +77,9 @@ local played = old and ms_since(updated) or 0
 local moved = moved_on(old and at or math.floor(now_us / 1000), played)
 local stands = old_paused == '0' and advance(old_pos, played) or old_pos
 local time = time_text(moved)
-local paused = playing == '1' and '0' or '1'
 local media, kept = media_texts(is_new)
-call('HSET', player, 'track', track, 'from', from, 'from_id', from_id, 'paused', paused, 'pos', pos, 'time', time,
-    'at', moved, 'upd', now_us, 'seq', seq, 'media', media, 'details', kept)
-publish(channel, 'u', origin, seq, old, player_messages(is_new, stands, old_paused, time),
-    playback_text(player, paused, pos, media))
+call('HSET', player, 'seq', seq, 'paused', playing == '1' and '0' or '1', 'pos', pos, 'at', moved, 'media', media,
+    'upd', now_us, 'time', time, 'track', track, 'from', from, 'from_id', from_id, 'details', kept)
+publish_state(player, channel, 'u', origin, seq, old, player_messages(is_new, stands, old_paused, time),
+    playing == '1' and 'true' or 'false', pos, media)
 return 'applied'

@@ -1,5 +1,5 @@
 -- player_join: register a device of a user, or renew what is known of it, and read the state of the user's player.
--- uses: time publish playback advance date moment ghost lease
+-- uses: time number playback advance date moment ghost lease
 --
 -- Atomic because the number tells which publications the state contains. A track that nobody can be listening to any
 -- more is paused first ("the ghost"). `entry` is the device's member of `devices`.

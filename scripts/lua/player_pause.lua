@@ -1,5 +1,5 @@
 -- player_pause: stop the clock of a user's player and tell all gateways that serve the user.
--- uses: time publish playback advance
+-- uses: time number playback advance
 --
 -- Atomic because position, number and published message must agree.
 -- Returns the outcome.
@@ -16,5 +16,5 @@ if paused == '0' then
 end
 local seq = next_seq(old)
 call('HSET', player, 'paused', '1', 'pos', pos, 'time', time, 'at', at, 'upd', now_us, 'seq', seq)
-publish(channel, 'p', origin, seq, old, message, playback_text(player, '1', pos, media))
+publish_state(player, channel, 'p', origin, seq, old, message, 'false', pos, media)
 return 'applied'

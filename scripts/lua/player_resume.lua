@@ -1,5 +1,5 @@
 -- player_resume: let the clock of a user's player run and tell all gateways that serve the user.
--- uses: time publish playback advance
+-- uses: time number playback advance
 --
 -- Atomic because position, number and published message must agree. A player that was running already is only
 -- brought forward to the new time.
@@ -17,5 +17,5 @@ if paused == '0' then
 end
 local seq = next_seq(old)
 call('HSET', player, 'paused', '0', 'pos', pos, 'time', time, 'at', at, 'upd', now_us, 'seq', seq)
-publish(channel, 'r', origin, seq, old, message, playback_text(player, '0', pos, media))
+publish_state(player, channel, 'r', origin, seq, old, message, 'true', pos, media)
 return 'applied'

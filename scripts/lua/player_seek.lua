@@ -1,5 +1,5 @@
 -- player_seek: move a user's player to a position and tell all gateways that serve the user.
--- uses: time publish playback
+-- uses: time number playback
 --
 -- Atomic because position, number and published message must agree. Paused or playing stays.
 -- Returns the outcome.
@@ -13,5 +13,5 @@ if not old then
 end
 local seq = next_seq(old)
 call('HSET', player, 'pos', pos, 'time', time, 'at', at, 'upd', now_us, 'seq', seq)
-publish(channel, 's', origin, seq, old, message, playback_text(player, paused, pos, media))
+publish_state(player, channel, 's', origin, seq, old, message, paused == '0' and 'true' or 'false', pos, media)
 return 'applied'

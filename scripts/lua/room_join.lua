@@ -1,5 +1,5 @@
 -- room_join: enter a room, or, for one who is in it, find out what was missed.
--- uses: time publish room
+-- uses: time number publish room
 --
 -- Atomic because the number tells which publications the count and the history contain, and because of two who meet in
 -- an empty room one must be the first. When all who were in it are dead, the room is made anew: its history died with

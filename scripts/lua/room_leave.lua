@@ -1,5 +1,5 @@
 -- room_leave: leave a room; with the last one, room and history are gone.
--- uses: time publish room
+-- uses: time number publish room
 --
 -- Atomic because who was taken out, what the others are told and whether anybody is left must agree. One who was
 -- taken for dead before is told only once.

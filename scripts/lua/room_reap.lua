@@ -1,5 +1,5 @@
 -- room_reap: take out those whose lease is over, and tell the others that they left.
--- uses: time publish room
+-- uses: time number publish room
 --
 -- Atomic because of all processes that look after a room at the same moment one finds the dead member, and only that
 -- one tells of him. The room goes with the last.

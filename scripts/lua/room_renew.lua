@@ -1,5 +1,5 @@
 -- room_renew: a member of a room was heard: his lease begins anew.
--- uses: time publish room
+-- uses: time number publish room
 --
 -- Atomic because an entry that was taken out as dead must not come back unsaid: such a member has to enter again.
 -- Returns {outcome, ms until the next lease in the room ends}, or no_state.

@@ -1,5 +1,5 @@
 -- room_say: say something in a room: it becomes part of the history, and all who are in the room are told.
--- uses: time publish date room
+-- uses: time number publish date room
 --
 -- Atomic because number, history and publication must agree. `frame` lacks its end: the message's id, which is its
 -- number, and its time by Redis's clock. A `client` who is not in the room (any more) can't speak; an empty one is the

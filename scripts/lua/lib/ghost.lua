@@ -1,6 +1,6 @@
 -- ghost: a track that nobody can be listening to any more is paused at the moment when the last device was alive.
 -- Nobody was there to tell, so whoever reads next works it out. Part of the scripts that name it in their `uses` line,
--- behind time, publish, playback, advance and moment.
+-- behind time, number, playback, advance and moment.
 --
 -- A member of a user's devices is "ID SINCE LEASE PROTOCOL TRANSPORT", its score the end of the lease; "gone 0" marks
 -- the moment when the last one left.
@@ -35,6 +35,6 @@ local function lay_ghost(player, devices, channel, grace)
     local seq = next_seq(old)
     pos = advance(pos, played)
     call('HSET', player, 'paused', '1', 'pos', pos, 'time', time, 'at', moved, 'upd', now_us, 'seq', seq)
-    publish(channel, 'p', '-', seq, old, '{"type_push_state":"on_pause","time_state_update":"' .. time .. '"}',
-        playback_text(player, '1', pos, media))
+    publish_state(player, channel, 'p', '-', seq, old,
+        '{"type_push_state":"on_pause","time_state_update":"' .. time .. '"}', 'false', pos, media)
 end

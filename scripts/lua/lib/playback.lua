@@ -4,14 +4,14 @@
 -- The state's hash holds for it: media (text: "duration":D,"mediaId":M and what else is known, ready to be used) and
 -- details (duration, title, artist, album, type as JSON texts, joined by 0x1f; empty: nothing is known).
 
--- What is known of the media of a new_track.
-local function plain_media(track)
-    return '"duration":0,"mediaId":' .. track
-end
+-- In front of the track: media of which nothing is known.
+local plain_media = '"duration":0,"mediaId":'
 
--- A PlaybackState without its userId, which the gateways put in. A state that was written before there was `media`
--- has none.
-local function playback_text(player, paused, pos, media)
-    return '{"isPlaying":' .. (paused == '0' and 'true' or 'false') .. ',"currentTime":' .. pos .. ',' ..
-        (media or plain_media(call('HGET', player, 'track'))) .. '}'
+-- A change of the state: an envelope (lib/publish) whose second part is the PlaybackState without its userId, which the
+-- gateways put in. In one piece, because every string on the way costs. `playing`: true or false, as text. A state
+-- that was written before there was `media` has none.
+local function publish_state(player, channel, kind, origin, seq, prev, texts, playing, pos, media)
+    call('PUBLISH', channel, '1 ' .. kind .. ' ' .. origin .. ' ' .. seq .. ' ' .. (prev or '0') .. ' ' .. now_us ..
+        ' ' .. string.format('%d', #texts) .. '\n' .. texts .. '{"isPlaying":' .. playing .. ',"currentTime":' .. pos ..
+        ',' .. (media or plain_media .. call('HGET', player, 'track')) .. '}')
 end

@@ -1,5 +1,5 @@
 -- room: who is in a room, and how all are told of it. Part of the scripts that name it in their `uses` line, behind
--- time and publish.
+-- time, number and publish.
 --
 -- A room is a hash with the number of its last change (`seq`), its members (a sorted set of client ids by the end of
 -- their leases, in ms) and its history (a list of "SEQ FRAME", oldest first). It is there while it has members; one
