@@ -49,6 +49,7 @@ $(BUILD)/%.o: %.c | $(GENERATED)
 
 $(BUILD)/gateway/store/scripts.o: $(BUILD)/gen/scripts_table.h
 $(BUILD)/gateway/net/pages.o: $(BUILD)/gen/pages_table.inc
+$(BUILD)/gateway/feeds/wisdom.o: gateway/feeds/wisdom.txt
 
 # Sources of the distribution: our warnings are not theirs.
 $(BUILD)/llhttp/%.o: /usr/share/llhttp/%.c

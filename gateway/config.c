@@ -86,6 +86,10 @@ static const struct config_option options[] = {
 
     {"Behaviour", "orphan-grace", KIND_NUMBER, AT(orphan_grace_s), "30", 0, 604800, "SECONDS",
      "a track whose user's devices are all gone for longer\nreads as paused; 0 = off"},
+    {NULL, "feed", KIND_FEEDS, AT(feeds), NULL, 0, 0, "NAME=FILE:SECONDS",
+     "a topic that tells a line of the file once per period;\nrepeatable; read again on "
+     "SIGHUP; "
+     "`wisdom` is built in"},
     {NULL, "ping-interval", KIND_NUMBER, AT(ping_interval_ms), "25000", 50, 3600000, "MS",
      "time between two pings to a connection"},
     {NULL, "ping-timeout", KIND_NUMBER, AT(ping_timeout_ms), "20000", 50, 3600000, "MS",
@@ -255,7 +259,7 @@ static enum config_outcome load_flag(struct config *config, bool *given, int arg
         config_drop(config, option);
     }
     if (!config_set(config, option, value,
-                    option->kind != KIND_FILES && option->kind != KIND_SECRETS, why)) {
+                    option->kind < KIND_FILES || option->kind > KIND_FEEDS, why)) {
         complain("--", option->name, why);
         return CONFIG_WRONG;
     }

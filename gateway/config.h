@@ -30,6 +30,12 @@ struct config_range {
     unsigned bits;
 };
 
+/* A topic that tells the lines of a file; borrowed from the option's text. */
+struct config_feed {
+    struct str name, file;
+    uint64_t seconds;
+};
+
 struct config {
     struct config_address listen;
     struct config_address admin_listen;
@@ -45,6 +51,7 @@ struct config {
     struct config_list origins;
     struct config_list anonymous; /* names of protocols */
     struct config_list api_keys;
+    struct config_list feeds; /* see config_read_feed */
     struct config_range trusted_proxies[CONFIG_LIST_MAX];
     size_t trusted_proxy_count;
     uint64_t max_message;
@@ -94,5 +101,8 @@ bool config_trusts(const struct config *config, struct str peer);
 bool config_allows_origin(const struct config *config, struct str origin);
 /* Whether clients of that protocol may come without a token. */
 bool config_allows_anonymous(const struct config *config, const char *proto);
+
+/* Reads an item of --feed, NAME=FILE:SECONDS. */
+bool config_read_feed(struct str item, struct config_feed *feed);
 
 #endif

@@ -7,7 +7,12 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/ident.h"
 #include "common/mem.h"
+
+enum {
+    FEED_SECONDS_MAX = 86400
+};
 
 static const char *const recoveries[] = {"on", "off", "ask", NULL};
 static const char *const auth_failures[] = {"event", "connect-error", NULL};
@@ -178,6 +183,47 @@ static bool add_range(struct config *config, struct str item, char *why)
     return true;
 }
 
+bool config_read_feed(struct str item, struct config_feed *feed)
+{
+    struct str rest;
+    unsigned long long seconds;
+    size_t colon;
+
+    if (!str_cut(item, '=', &feed->name, &rest) || !ident_is_name(feed->name)) {
+        return false;
+    }
+    colon = rest.len;
+    while (colon > 0 && rest.at[colon - 1] != ':') {
+        colon--;
+    }
+    if (colon < 2 || !str_to_u64(str_skip(rest, colon), FEED_SECONDS_MAX, &seconds) ||
+        seconds == 0) {
+        return false;
+    }
+    feed->file = str_from(rest.at, colon - 1);
+    feed->seconds = seconds;
+    return true;
+}
+
+static bool is_new_feed(const struct config_list *list, struct str item, char *why)
+{
+    struct config_feed feed, other;
+
+    if (!config_read_feed(item, &feed)) {
+        return refuse(
+            why, item,
+            "is not NAME=FILE:SECONDS such as news=/etc/segue/news.txt:30 (1 to 86400 "
+            "seconds)");
+    }
+    for (size_t i = 0; i < list->count; i++) {
+        if (config_read_feed(str_of(list->items[i]), &other) &&
+            str_equal(other.name, feed.name)) {
+            return refuse(why, item, "is a second feed of that name");
+        }
+    }
+    return true;
+}
+
 static bool add_item(struct config *config, const struct config_option *option, struct str item,
                      char *why)
 {
@@ -202,6 +248,9 @@ static bool add_item(struct config *config, const struct config_option *option, 
     if (option->kind == KIND_SECRETS && item.len > option->max) {
         snprintf(why, CONFIG_WHY_MAX, "is longer than %llu bytes",
                  (unsigned long long)option->max);
+        return false;
+    }
+    if (option->kind == KIND_FEEDS && !is_new_feed(list, item, why)) {
         return false;
     }
     list->items[list->count++] = mem_copy(item.at, item.len);
@@ -245,6 +294,7 @@ void config_drop(struct config *config, const struct config_option *option)
         break;
     case KIND_FILES:
     case KIND_SECRETS:
+    case KIND_FEEDS:
     case KIND_NAMES:
     case KIND_ORIGINS:
     case KIND_PROTOCOLS:

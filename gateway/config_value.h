@@ -24,6 +24,7 @@ enum config_kind {
     KIND_AUTH_FAILURE,
     KIND_FILES,     /* list; by flag one item each, because a path may hold a comma */
     KIND_SECRETS,   /* list; never shown; by flag one item each */
+    KIND_FEEDS,     /* list; by flag one item each */
     KIND_NAMES,     /* list of cookie or header names */
     KIND_ORIGINS,   /* list */
     KIND_PROTOCOLS, /* list of protocol names */

@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "gateway/config.h"
+#include "gateway/feeds/feeds.h"
 #include "gateway/net/listen.h"
 #include "gateway/net/net.h"
 #include "gateway/proto/proto.h"
@@ -26,11 +27,12 @@ struct gateway {
     struct metrics metrics;
     struct services services;
     struct net *net;
+    struct feeds *feeds;
     struct listener *public_door, *admin_door;
     uv_prepare_t before_poll;
     uv_check_t after_poll;
     uv_idle_t more; /* runs while a crowd waits to be told: then no poll sleeps */
-    uv_signal_t term, interrupt;
+    uv_signal_t term, interrupt, hangup;
     uv_timer_t lag;
     uint64_t lag_due_us;
     uint64_t last_calls_until_ms;
@@ -155,9 +157,11 @@ static void end(struct gateway *gateway)
     listen_close(gateway->admin_door);
     net_close(gateway->net);
     rooms_close(gateway->services.rooms);
+    feeds_stop(gateway->feeds);
     store_stop(gateway->services.store);
     uv_close((uv_handle_t *)&gateway->term, NULL);
     uv_close((uv_handle_t *)&gateway->interrupt, NULL);
+    uv_close((uv_handle_t *)&gateway->hangup, NULL);
     uv_close((uv_handle_t *)&gateway->lag, NULL);
     uv_close((uv_handle_t *)&gateway->before_poll, NULL);
     uv_close((uv_handle_t *)&gateway->after_poll, NULL);
@@ -178,6 +182,12 @@ static void on_signal(uv_signal_t *signal, int number)
     listen_close(gateway->public_door);
     gateway->public_door = NULL;
     net_drain(gateway->net, gateway->config->drain_s * 1000);
+}
+
+static void on_hangup(uv_signal_t *signal, int number)
+{
+    (void)number;
+    feeds_reload(((struct gateway *)signal->data)->feeds);
 }
 
 /* While draining: once nobody is connected, the last calls get a moment to reach Redis, then
@@ -221,7 +231,7 @@ static int wrong(const char *option, const char *why)
 static int create_services(struct gateway *gateway)
 {
     struct services *services = &gateway->services;
-    char why[256];
+    char why[FEEDS_WHY_MAX];
     const char *reason;
     struct url url;
 
@@ -239,6 +249,10 @@ static int create_services(struct gateway *gateway)
     services->hub = hub_create(&hub_events, gateway, &gateway->metrics.channels);
     services->store =
         store_create(&gateway->loop, &url, &gateway->metrics, &store_events, gateway);
+    gateway->feeds = feeds_create(gateway->config, services->store, why);
+    if (gateway->feeds == NULL) {
+        return wrong("--feed (SEGUE_FEED)", why);
+    }
     for (int i = 0; i < SCRIPT_COUNT; i++) {
         gateway->metrics.script_names[i] = script_row((enum script)i)->name;
     }
@@ -252,16 +266,18 @@ static void destroy_services(struct gateway *gateway)
 {
     net_destroy(gateway->net);
     rooms_destroy(gateway->services.rooms);
+    feeds_destroy(gateway->feeds);
     store_destroy(gateway->services.store);
     hub_destroy(gateway->services.hub);
     auth_destroy(gateway->services.auth);
 }
 
-static void watch_signal(struct gateway *gateway, uv_signal_t *signal, int number)
+static void watch_signal(struct gateway *gateway, uv_signal_t *signal, int number,
+                         uv_signal_cb call)
 {
     uv_signal_init(&gateway->loop, signal);
     signal->data = gateway;
-    uv_signal_start(signal, on_signal, number);
+    uv_signal_start(signal, call, number);
 }
 
 static void start_clockwork(struct gateway *gateway)
@@ -277,8 +293,9 @@ static void start_clockwork(struct gateway *gateway)
     gateway->lag.data = gateway;
     gateway->lag_due_us = uv_hrtime() / 1000 + LAG_MS * 1000;
     uv_timer_start(&gateway->lag, on_lag, LAG_MS, 0);
-    watch_signal(gateway, &gateway->term, SIGTERM);
-    watch_signal(gateway, &gateway->interrupt, SIGINT);
+    watch_signal(gateway, &gateway->term, SIGTERM, on_signal);
+    watch_signal(gateway, &gateway->interrupt, SIGINT, on_signal);
+    watch_signal(gateway, &gateway->hangup, SIGHUP, on_hangup);
 }
 
 /* A second process on a host that did not choose an admin address of its own goes without one;
@@ -318,6 +335,7 @@ static int run(struct gateway *gateway)
     gateway->services.rooms = rooms_create(&gateway->services);
     start_clockwork(gateway);
     store_start(gateway->services.store);
+    feeds_start(gateway->feeds, &gateway->loop);
     if (gateway->config->jwt_secret == NULL && gateway->config->jwt_keys.count == 0) {
         log_write(LOG_WARN, "no key for tokens",
                   LOG_TEXT("hint", "give --jwt-secret or --jwt-key: every token is refused"));
