@@ -41,6 +41,21 @@ void codec_base64(struct str bytes, struct buf *to)
     to->len = (size_t)(out - to->at);
 }
 
+void codec_base64url(struct str bytes, struct buf *to)
+{
+    size_t start = to->len;
+
+    codec_base64(bytes, to);
+    while (to->len > start && to->at[to->len - 1] == '=') {
+        to->len--;
+    }
+    for (size_t i = start; i < to->len; i++) {
+        if (to->at[i] == '+' || to->at[i] == '/') {
+            to->at[i] = to->at[i] == '+' ? '-' : '_';
+        }
+    }
+}
+
 /* The value of a digit in the alphabet whose last two are given; -1 when it is none. */
 static int digit_of(char c, char digit62, char digit63)
 {

@@ -7,6 +7,8 @@
 #include "common/err.h"
 
 void codec_base64(struct str bytes, struct buf *to);
+/* With the URL alphabet and without padding. */
+void codec_base64url(struct str bytes, struct buf *to);
 /* Strict: padding right, no foreign characters, no leftover bits; ERR_INVALID adds nothing. */
 MUST_CHECK enum err codec_unbase64(struct str text, struct buf *to);
 /* As above with the URL alphabet and without padding. */

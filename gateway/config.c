@@ -104,6 +104,14 @@ static const struct config_option options[] = {
      "what a Socket.IO client with a bad token gets: event = it is\nconnected, told by event "
      "error and disconnected;\nconnect-error = its CONNECT is refused"},
 
+    {"LiveKit", "livekit-key", KIND_TEXT, AT(livekit_key), NULL, 1, 256, "TEXT",
+     "API key in whose name members of chat rooms get tokens for\na LiveKit server; these "
+     "three go together"},
+    {NULL, "livekit-secret", KIND_SECRET, AT(livekit_secret), NULL, 1, 4096, "TEXT",
+     "its secret; better given as variable"},
+    {NULL, "livekit-url", KIND_TEXT, AT(livekit_url), NULL, 1, 1024, "URL",
+     "where clients find that server: ws:// or wss://"},
+
     {"Log", "log-level", KIND_LEVEL, AT(log_level), "info", 0, 0, "LEVEL",
      "debug, info, warn or error"},
     {NULL, "log-format", KIND_FORMAT, AT(log_format), "text", 0, 0, "FORMAT",
@@ -334,6 +342,24 @@ static uint64_t raise_files(void)
     return limit > 2 * FILES_RESERVED ? limit - FILES_RESERVED : (limit + 1) / 2;
 }
 
+/* A token is of use only with all of it. */
+static bool livekit_is_whole(const struct config *config)
+{
+    bool some = config->livekit_key || config->livekit_secret || config->livekit_url;
+
+    if (some && !(config->livekit_key && config->livekit_secret && config->livekit_url)) {
+        complain("--", "livekit-key",
+                 "--livekit-key, --livekit-secret and --livekit-url go together");
+        return false;
+    }
+    if (some && !str_starts(str_of(config->livekit_url), STR("ws://")) &&
+        !str_starts(str_of(config->livekit_url), STR("wss://"))) {
+        complain("--", "livekit-url", "must begin with ws:// or wss://");
+        return false;
+    }
+    return true;
+}
+
 struct config *config_create(void)
 {
     return mem_zero(sizeof(struct config));
@@ -357,6 +383,9 @@ enum config_outcome config_load(struct config *config, int argc, char **argv)
     config->listen.chosen = given[find_option(STR("listen")) - options];
     config->admin_listen.chosen = given[find_option(STR("admin-listen")) - options];
     load_defaults(config, given);
+    if (!livekit_is_whole(config)) {
+        return CONFIG_WRONG;
+    }
     possible = raise_files();
     if (config->max_connections == 0) {
         config->max_connections = possible;

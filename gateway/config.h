@@ -54,6 +54,9 @@ struct config {
     struct config_list feeds; /* see config_read_feed */
     struct config_range trusted_proxies[CONFIG_LIST_MAX];
     size_t trusted_proxy_count;
+    const char *livekit_key; /* these three: all or none */
+    const char *livekit_secret;
+    const char *livekit_url;
     uint64_t max_message;
     uint64_t max_batch;
     uint64_t max_queue;

@@ -4,6 +4,9 @@
 const struct endpoint rest_table[] = {
     {"POST", "/api/carplay/control", ENDPOINT_USER, NULL, false, rest_control},
     {"GET", "/api/carplay/now-playing", ENDPOINT_USER, NULL, false, rest_now_playing},
+    {"GET", "/api/rooms/*", ENDPOINT_ANYONE, "chat", false, rest_look_at_room},
+    {"POST", "/api/rooms/*/messages", ENDPOINT_SERVER, NULL, false, rest_say_in_room},
+    {"POST", "/api/rooms/*/livekit-token", ENDPOINT_ANYONE, "chat", false, rest_livekit_token},
     {"POST", "/api/feeds/*", ENDPOINT_SERVER, NULL, false, rest_say_on_feed},
     {0},
 };

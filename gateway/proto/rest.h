@@ -10,6 +10,10 @@ extern const struct endpoint rest_table[];
 /* rest_carplay */
 void rest_control(struct exchange *exchange);
 void rest_now_playing(struct exchange *exchange);
+/* rest_room */
+void rest_look_at_room(struct exchange *exchange);
+void rest_say_in_room(struct exchange *exchange);
+void rest_livekit_token(struct exchange *exchange);
 /* rest_feed */
 void rest_say_on_feed(struct exchange *exchange);
 
