@@ -70,9 +70,9 @@ struct config {
     uint64_t drain_s;
     int recovery;     /* enum config_recovery */
     int auth_failure; /* enum config_auth_failure */
-    int log_level;   /* enum log_level */
-    int log_format;  /* enum log_format */
-    bool check_only; /* --check-config */
+    int log_level;    /* enum log_level */
+    int log_format;   /* enum log_format */
+    bool check_only;  /* --check-config */
 };
 
 /* Both in the order of their words in config_value. */

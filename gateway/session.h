@@ -93,8 +93,8 @@ struct session {
     const struct services *services;
     char id[MSG_ORIGIN_LENGTH]; /* of this connection: leases and origins are keyed by it */
     enum session_state state;
-    bool brief;   /* of one request: the client goes on when it ends */
-    bool deaf;    /* ... which only brings messages: it listens to nothing */
+    bool brief;       /* of one request: the client goes on when it ends */
+    bool deaf;        /* ... which only brings messages: it listens to nothing */
     bool starved;     /* found no room; `drained` is due */
     unsigned pending; /* things under way whose outcome belongs to what was received */
     int64_t
