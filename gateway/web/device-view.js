@@ -2,6 +2,8 @@
 //
 // Everything from the server is set as text, never as markup.
 
+import { deviceCard, queueRow } from "./device-card.js";
+import { element, isResting, label, partsOf, setText, statusDetail, statusWord } from "./page.js";
 import { findTrack, PLAYLIST, TRACKS, waveOf } from "./tracks.js";
 
 const BARS = 72; // the width of the drawing in player.html
@@ -9,25 +11,9 @@ const SEEK_SETTLES_MS = 120;
 const SHOWN_LENGTH = 400;
 const KEY_STEPS = { ArrowLeft: -5, ArrowDown: -5, ArrowRight: 5, ArrowUp: 5, PageDown: -30, PageUp: 30 };
 
-const STATUS_WORDS = {
-    closed: "Unplugged",
-    connecting: "Connecting",
-    online: "Online",
-    waiting: "Reconnecting",
-    expired: "Token expired",
-    refused: "Refused",
-    stopped: "Disconnected",
-};
-
 export function clockFace(seconds) {
     const whole = Math.floor(seconds);
     return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
-}
-
-function setText(node, text) {
-    if (node.textContent !== text) {
-        node.textContent = text;
-    }
 }
 
 export class DeviceView {
@@ -40,30 +26,22 @@ export class DeviceView {
 
     constructor(device, { onRemove }) {
         this.#device = device;
-        this.root = document.getElementById("device").content.cloneNode(true).firstElementChild;
-        for (const node of this.root.querySelectorAll("[data-part]")) {
-            this.#parts[node.dataset.part] = node;
-        }
+        this.root = deviceCard();
+        this.#parts = partsOf(this.root);
         const { icon, name, remove, "queue-fold": queueFold } = this.#parts;
         this.root.setAttribute("aria-label", device.name);
-        icon.setAttribute("href", `#icon-${device.kind}`);
+        icon.setAttribute("href", `/icons.svg#${device.kind}`);
         name.textContent = device.name;
         queueFold.open = matchMedia("(min-width: 60rem)").matches;
-        this.#label(remove, `Remove ${device.name}`);
+        label(remove, `Remove ${device.name}`);
         this.#buildQueue();
         this.#bindControls(onRemove);
         this.draw();
     }
 
-    #label(button, text) {
-        button.setAttribute("aria-label", text);
-        button.title = text;
-    }
-
     #buildQueue() {
-        const row = document.getElementById("queue-row");
         for (const track of TRACKS) {
-            const item = row.content.cloneNode(true).firstElementChild;
+            const item = queueRow();
             item.dataset.track = track.id;
             item.querySelector("img").src = `/covers.svg#${track.cover}`;
             item.querySelector(".row-title").textContent = track.title;
@@ -81,16 +59,11 @@ export class DeviceView {
         next.addEventListener("click", () => device.next());
         previous.addEventListener("click", () => device.previous());
         remove.addEventListener("click", onRemove);
-        plug.addEventListener("click", () => (this.#resting ? device.open() : device.close()));
+        plug.addEventListener("click", () => (isResting(device.link) ? device.open() : device.close()));
         wireFold.addEventListener("toggle", () => this.#drawWire());
         seek.addEventListener("input", () => this.#seekSoon());
         seek.addEventListener("change", () => this.#seekSoon());
         seek.addEventListener("keydown", (event) => this.#seekByKey(event));
-    }
-
-    // Not connected, and not about to be.
-    get #resting() {
-        return !["connecting", "online", "waiting"].includes(this.#device.link.status);
     }
 
     // While a finger or a key is moving the position, the position is theirs; it is sent when it rests.
@@ -124,22 +97,19 @@ export class DeviceView {
         const { link } = this.#device;
         const { status, detail, plug } = this.#parts;
         this.root.dataset.status = link.status;
-        setText(status, STATUS_WORDS[link.status]);
+        setText(status, statusWord(link));
         setText(detail, this.#detail());
-        this.#label(plug, `${this.#resting ? "Connect" : "Unplug"} ${this.#device.name}`);
-        plug.setAttribute("aria-pressed", String(this.#resting));
+        label(plug, `${isResting(link) ? "Connect" : "Unplug"} ${this.#device.name}`);
+        plug.setAttribute("aria-pressed", String(isResting(link)));
     }
 
-    // Beside the status, and not in it: what changes all the time is not read aloud.
+    // Beside the status, and not in it.
     #detail() {
-        const { status, retryAt, clock } = this.#device.link;
+        const { status, clock } = this.#device.link;
         if (status === "online" && clock.latency !== undefined) {
             return `${clock.latency.toFixed(clock.latency < 10 ? 1 : 0)} ms`;
         }
-        if (status === "waiting") {
-            return `in ${(Math.max(0, retryAt - Date.now()) / 1000).toFixed(1)} s`;
-        }
-        return "";
+        return statusDetail(this.#device.link);
     }
 
     #drawTrack() {
@@ -173,8 +143,8 @@ export class DeviceView {
         const { toggle, "toggle-icon": toggleIcon, next, previous, seek, state, notice, queue } = this.#parts;
         const { online, playing } = this.#device;
         this.root.classList.toggle("playing", playing);
-        toggleIcon.setAttribute("href", playing ? "#icon-pause" : "#icon-play");
-        this.#label(toggle, playing ? "Pause" : "Play");
+        toggleIcon.setAttribute("href", playing ? "/icons.svg#pause" : "/icons.svg#play");
+        label(toggle, playing ? "Pause" : "Play");
         setText(state, this.#device.state === null ? "No track" : playing ? "Playing" : "Paused");
         setText(notice, this.#device.notice);
         for (const button of [toggle, next, previous, ...queue.querySelectorAll("button")]) {
@@ -237,12 +207,6 @@ function wavePath(track) {
     return waveOf(track, BARS)
         .map((height, bar) => `M${bar + 0.5} ${(50 - height * 46).toFixed(1)}V${(50 + height * 46).toFixed(1)}`)
         .join("");
-}
-
-function element(name, text) {
-    const node = document.createElement(name);
-    node.textContent = text;
-    return node;
 }
 
 function logLine({ direction, text, at }) {

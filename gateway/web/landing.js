@@ -1,7 +1,6 @@
-// The overview's only need for a script: links to the player bring the token along.
+// The overview's only need for a script: links to the other pages bring the token along.
 
-import { fragmentToken, withToken } from "./token.js";
+import { tokenInLinks } from "./page.js";
+import { fragmentToken } from "./token.js";
 
-for (const link of document.querySelectorAll("a[data-keep-token]")) {
-    link.href = withToken(link.pathname, fragmentToken());
-}
+tokenInLinks(fragmentToken());

@@ -2,8 +2,9 @@
 
 import { Device } from "./device.js";
 import { DeviceView } from "./device-view.js";
+import { Gate } from "./gate.js";
+import { $, isReady, onReturn, socketUrl } from "./page.js";
 import { positionAt } from "./playback.js";
-import { findToken, forgetToken, fragmentToken, keepToken, looksLikeToken, readClaims, withToken } from "./token.js";
 
 const KINDS = [
     ["Phone", "phone"],
@@ -14,31 +15,12 @@ const KINDS = [
     ["Bedroom", "tv"],
 ];
 const FIRST_DEVICES = 2;
-const READY_LIMIT_MS = 3000;
 const SENT_KEPT = 64;
 
-const $ = (id) => document.getElementById(id);
 const entries = new Map(); // device -> view
 const sent = []; // the newest changes made on this page
 const windows = "BroadcastChannel" in self ? new BroadcastChannel("segue-player") : null;
-let token = "";
-let user = "";
 let othersSeen = false; // another device of the user has shown itself
-
-function socketUrl() {
-    const url = new URL("/player?extended=1", location.href);
-    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    return url.href;
-}
-
-async function isReady() {
-    try {
-        const answer = await fetch("/readyz", { cache: "no-store", signal: AbortSignal.timeout(READY_LIMIT_MS) });
-        return answer.ok;
-    } catch {
-        return false;
-    }
-}
 
 function addDevice() {
     const used = new Set([...entries.keys()].map((device) => device.name));
@@ -47,7 +29,8 @@ function addDevice() {
         return;
     }
     const [name, kind] = free;
-    const device = new Device({ name, kind, url: socketUrl(), token, isReady, onChange, onSent, onHeard });
+    const wire = { url: socketUrl("/player?extended=1"), token: gate.token, isReady };
+    const device = new Device({ name, kind, ...wire, onChange, onSent, onHeard });
     const view = new DeviceView(device, { onRemove: () => removeDevice(device) });
     entries.set(device, view);
     $("devices").append(view.root);
@@ -68,12 +51,7 @@ function removeDevice(device) {
 
 function onChange(device) {
     entries.get(device)?.draw();
-    if (device.link.status === "expired") {
-        askForToken("The token has expired. Please bring a new one.");
-    } else if (device.link.status === "refused") {
-        $("token").value = token;
-        askForToken("The service is there, but it does not accept this token.");
-    }
+    gate.hear(device.link);
     drawPage();
 }
 
@@ -132,18 +110,24 @@ function animate() {
     requestAnimationFrame(animate);
 }
 
-// --- the token
+// --- coming
 
-function askForToken(reason) {
-    if (!$("stage").hidden || $("token-form").hidden) {
-        leaveStage();
-        $("token-form").hidden = false;
-        $("who").hidden = true;
-        $("token").focus();
+const gate = new Gate({
+    question: "Who is listening?",
+    reason: "The player needs a token that says whose devices these are.",
+    greeting: "Listening as",
+    onChange: leaving,
+    onEnter: enterStage,
+    onLeave: leaveStage,
+});
+
+function enterStage() {
+    othersSeen = false;
+    $("stage").hidden = false;
+    for (let i = 0; i < FIRST_DEVICES; i++) {
+        addDevice();
     }
-    if (reason) {
-        $("token-reason").textContent = reason;
-    }
+    windows?.postMessage({ user: gate.user, greeting: "hello" });
 }
 
 function leaveStage() {
@@ -153,51 +137,6 @@ function leaveStage() {
     entries.clear();
     $("devices").replaceChildren();
     $("stage").hidden = true;
-}
-
-function enterStage(newToken) {
-    leaveStage();
-    token = newToken;
-    user = readClaims(token)?.user ?? "?";
-    keepToken(token);
-    othersSeen = false;
-    $("token-form").hidden = true;
-    $("token-error").textContent = "";
-    $("stage").hidden = false;
-    $("user").textContent = user;
-    $("user").title = user;
-    $("who").hidden = false;
-    for (const link of document.querySelectorAll("a[data-keep-token]")) {
-        link.href = withToken(link.pathname, token);
-    }
-    for (let i = 0; i < FIRST_DEVICES; i++) {
-        addDevice();
-    }
-    windows?.postMessage({ user, greeting: "hello" });
-}
-
-function submitToken(event) {
-    event.preventDefault();
-    const text = $("token").value.trim();
-    const claims = looksLikeToken(text) ? readClaims(text) : null;
-    if (!claims) {
-        $("token-error").textContent = "This is not a token: three parts with dots between them are expected.";
-    } else if (claims.expires <= Date.now()) {
-        $("token-error").textContent = "This token has expired already.";
-    } else {
-        $("token").value = "";
-        history.replaceState(null, "", location.pathname);
-        enterStage(text);
-    }
-}
-
-function begin() {
-    const found = findToken();
-    if (looksLikeToken(found)) {
-        enterStage(found);
-    } else {
-        askForToken(found ? "The token in the address is not one. Please paste it here." : "");
-    }
 }
 
 // --- leaving
@@ -215,30 +154,16 @@ function leaving() {
 }
 
 function hearWindow({ data }) {
-    othersSeen ||= data.user === user;
+    othersSeen ||= data.user === gate.user;
     if (data.greeting === "hello") {
-        windows.postMessage({ user, greeting: "here" });
+        windows.postMessage({ user: gate.user, greeting: "here" });
     }
 }
 
 $("add").addEventListener("click", addDevice);
-$("token-form").addEventListener("submit", submitToken);
-$("change-token").addEventListener("click", () => {
-    leaving();
-    forgetToken();
-    history.replaceState(null, "", location.pathname);
-    askForToken("Whose devices shall these be?");
-});
 windows?.addEventListener("message", hearWindow);
-addEventListener("hashchange", () => fragmentToken() && begin());
 addEventListener("pagehide", leaving);
-addEventListener("pageshow", (event) => event.persisted && begin());
-addEventListener("online", () => entries.forEach((view, device) => device.link.retry()));
-document.addEventListener("visibilitychange", () => {
-    if (!document.hidden) {
-        entries.forEach((view, device) => device.link.retry());
-    }
-});
-begin();
+onReturn(() => entries.forEach((view, device) => device.link.retry()));
+gate.begin();
 requestAnimationFrame(animate);
 setInterval(drawStep, 500);
