@@ -3,28 +3,22 @@
 // Everything from the server is set as text, never as markup.
 
 import { deviceCard, queueRow } from "./device-card.js";
-import { element, isResting, label, partsOf, setText, statusDetail, statusWord } from "./page.js";
+import { clockFace, element, isResting, label, partsOf, setText, statusDetail, statusWord } from "./page.js";
 import { findTrack, PLAYLIST, TRACKS, waveOf } from "./tracks.js";
 
 const BARS = 72; // the width of the drawing in player.html
 const SEEK_SETTLES_MS = 120;
-const SHOWN_LENGTH = 400;
 const KEY_STEPS = { ArrowLeft: -5, ArrowDown: -5, ArrowRight: 5, ArrowUp: 5, PageDown: -30, PageUp: 30 };
-
-export function clockFace(seconds) {
-    const whole = Math.floor(seconds);
-    return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
-}
 
 export class DeviceView {
     #device;
     #parts = {};
     #shownTrack = undefined;
-    #logged = undefined;
     #seekTimer = 0;
     #seeking = false;
 
-    constructor(device, { onRemove }) {
+    // Without onRemove the device stays.
+    constructor(device, { onRemove } = {}) {
         this.#device = device;
         this.root = deviceCard();
         this.#parts = partsOf(this.root);
@@ -34,6 +28,7 @@ export class DeviceView {
         name.textContent = device.name;
         queueFold.open = matchMedia("(min-width: 60rem)").matches;
         label(remove, `Remove ${device.name}`);
+        remove.hidden = !onRemove;
         this.#buildQueue();
         this.#bindControls(onRemove);
         this.draw();
@@ -58,7 +53,7 @@ export class DeviceView {
         toggle.addEventListener("click", () => device.toggle());
         next.addEventListener("click", () => device.next());
         previous.addEventListener("click", () => device.previous());
-        remove.addEventListener("click", onRemove);
+        remove.addEventListener("click", () => onRemove());
         plug.addEventListener("click", () => (isResting(device.link) ? device.open() : device.close()));
         wireFold.addEventListener("toggle", () => this.#drawWire());
         seek.addEventListener("input", () => this.#seekSoon());
@@ -160,11 +155,7 @@ export class DeviceView {
             return;
         }
         facts.replaceChildren(...this.#facts().flatMap(([term, value]) => [element("dt", term), element("dd", value)]));
-        const newest = this.#device.log[0];
-        if (newest !== this.#logged) {
-            this.#logged = newest;
-            log.replaceChildren(...this.#device.log.map(logLine));
-        }
+        this.#device.log.draw(log);
     }
 
     #facts() {
@@ -207,12 +198,4 @@ function wavePath(track) {
     return waveOf(track, BARS)
         .map((height, bar) => `M${bar + 0.5} ${(50 - height * 46).toFixed(1)}V${(50 + height * 46).toFixed(1)}`)
         .join("");
-}
-
-function logLine({ direction, text, at }) {
-    const line = document.createElement("li");
-    line.className = direction;
-    const shown = text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH)}…` : text;
-    line.append(element("time", at.toTimeString().slice(0, 8)), element("code", shown));
-    return line;
 }

@@ -10,12 +10,16 @@
 import { applyChange, formatTime, positionAt } from "./playback.js";
 import { PlayerLink } from "./player-link.js";
 import { findTrack, PLAYLIST, trackAfter } from "./tracks.js";
+import { WireLog } from "./wire-log.js";
 
-const LOG_LINES = 40;
 const CROSSING_MS = 250;
 const REFUSED_WAIT_MS = 1000;
 const RESTART_AFTER_S = 3;
 const SUCCESSION_MS = [400, 1600];
+
+function between([soonest, latest]) {
+    return soonest + Math.random() * (latest - soonest);
+}
 
 export class Device {
     state = null;
@@ -23,12 +27,13 @@ export class Device {
     seq = undefined;
     devices = undefined;
     notice = "";
-    log = [];
+    log = new WireLog();
 
     #onChange;
     #onSent;
     #onHeard;
-    #ownTrack = false;
+    #ownTrack = false; // the last command was ours
+    #chose = false; // the track was
     #sentAt = -Infinity;
     #endTimer = 0;
     #refreshTimer = 0;
@@ -122,6 +127,13 @@ export class Device {
         return this.start(trackAfter(this.state?.trackId, -1));
     }
 
+    // What the car asks for and only a player can do: "next" or "previous". Who chose the track obeys at once; the
+    // others wait, each for its own time, and only step in when nobody did.
+    obey(command) {
+        const seen = this.state;
+        setTimeout(() => this.state === seen && this[command](), this.#chose ? 0 : between(SUCCESSION_MS));
+    }
+
     #command(type, fields = {}) {
         const message = { type_push_state: type, ...fields, time_state_update: formatTime(this.link.clock.now()) };
         const text = JSON.stringify(message);
@@ -129,9 +141,10 @@ export class Device {
             return false;
         }
         this.#onSent(text);
-        this.#note("out", text);
+        this.log.note("out", text);
         this.#sentAt = performance.now();
         this.#ownTrack = true;
+        this.#chose ||= type === "new_track";
         this.notice = "";
         this.#become(applyChange(this.state, type, message));
         return true;
@@ -142,7 +155,7 @@ export class Device {
             this.#onChange(this);
             return;
         }
-        this.#note("in", text);
+        this.log.note("in", text);
         if (frame.kind === "state") {
             this.#takeState(frame);
         } else if (frame.kind === "change") {
@@ -162,13 +175,14 @@ export class Device {
         this.known = true;
         this.seq = frame.seq;
         this.devices = frame.devices;
-        this.#ownTrack = false;
+        this.#ownTrack = this.#chose = false;
         this.#become(frame.state);
     }
 
     #takeChange(frame) {
         const crossed = performance.now() - this.#sentAt < Math.max(CROSSING_MS, 2 * (this.link.clock.latency ?? 0));
         this.#ownTrack = false;
+        this.#chose &&= frame.type !== "new_track";
         this.#become(applyChange(this.state, frame.type, frame.fields));
         if (crossed) {
             this.#sentAt = -Infinity;
@@ -209,8 +223,7 @@ export class Device {
         if (!this.playing || this.track.cover === "unknown") {
             return;
         }
-        const [soonest, latest] = SUCCESSION_MS;
-        const patience = this.#ownTrack ? 0 : soonest + Math.random() * (latest - soonest);
+        const patience = this.#ownTrack ? 0 : between(SUCCESSION_MS);
         const left = (this.track.seconds - positionAt(this.state, this.link.clock.now())) * 1000;
         this.#endTimer = setTimeout(() => this.#ended(), Math.max(0, left) + patience);
     }
@@ -221,10 +234,5 @@ export class Device {
         } else {
             this.#awaitEnd();
         }
-    }
-
-    #note(direction, text) {
-        this.log.unshift({ direction, text, at: new Date() });
-        this.log.length = Math.min(this.log.length, LOG_LINES);
     }
 }

@@ -24,6 +24,12 @@ export function element(name, text, className = "") {
     return node;
 }
 
+// Seconds as a player shows them.
+export function clockFace(seconds) {
+    const whole = Math.floor(seconds);
+    return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
 // The elements of a copied template that scripts speak to, by the names in data-part.
 export function partsOf(root) {
     return Object.fromEntries([...root.querySelectorAll("[data-part]")].map((node) => [node.dataset.part, node]));
