@@ -3,12 +3,12 @@
 
 #include <string.h>
 
+#include "common/path.h"
 #include "gateway/net/api.h"
 #include "gateway/net/cors.h"
 #include "gateway/net/eio.h"
 #include "gateway/net/handshake.h"
 #include "gateway/net/pages.h"
-#include "gateway/net/path.h"
 #include "gateway/net/ws.h"
 
 enum {

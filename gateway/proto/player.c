@@ -292,6 +292,10 @@ static void on_published(struct hub_sub *sub, struct msg *msg)
 {
     struct player *player = player_of_sub(sub);
 
+    if (msg->kind == 'd') {
+        session_close(&player->session, REASON_DISCONNECTED);
+        return;
+    }
     if (!is_state(msg)) {
         return;
     }

@@ -1,7 +1,7 @@
 /* Paths and the patterns they fit. */
 #include "test/unit/unit.h"
 
-#include "gateway/net/path.h"
+#include "common/path.h"
 
 static void a_plain_pattern_fits_itself_alone(void **state)
 {

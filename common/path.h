@@ -1,6 +1,6 @@
 /* Paths and the patterns they fit. Pure. */
-#ifndef SEGUE_NET_PATH_H
-#define SEGUE_NET_PATH_H
+#ifndef SEGUE_COMMON_PATH_H
+#define SEGUE_COMMON_PATH_H
 
 #include "common/str.h"
 

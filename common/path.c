@@ -1,5 +1,5 @@
 /* Paths and the patterns they fit. */
-#include "gateway/net/path.h"
+#include "common/path.h"
 
 #include <string.h>
 
