@@ -388,6 +388,45 @@ static void a_list_is_bounded(void **state)
     assert_int_equal(config->trusted_proxy_count, CONFIG_LIST_MAX);
 }
 
+static void a_feed_has_a_name_a_file_and_a_period(void **state)
+{
+    struct config_feed feed;
+
+    (void)state;
+    assert_true(config_read_feed(STR("news=/etc/a=b:c,d.txt:30"), &feed));
+    assert_str(feed.name, "news");
+    assert_str(feed.file, "/etc/a=b:c,d.txt");
+    assert_int_equal(feed.seconds, 30);
+    assert_true(config_read_feed(STR("-_9=x:86400"), &feed));
+    assert_int_equal(feed.seconds, 86400);
+    assert_runs("--feed", "a=1,2:3", "--feed", "b=x:4");
+    assert_int_equal(config->feeds.count, 2);
+    assert_string_equal(config->feeds.items[0], "a=1,2:3");
+    setenv("SEGUE_FEED", "a=x:1,b=y:2", 1);
+    assert_runs(NO_FLAGS);
+    assert_int_equal(config->feeds.count, 2);
+    unsetenv("SEGUE_FEED");
+    assert_wrong("--feed: a=x:2 is a second feed of that name", "--feed", "a=x:1", "--feed",
+                 "a=x:2");
+}
+
+static void what_is_no_feed_is_refused(void **state)
+{
+    static const char *const wrong[] = {
+        "a",    "a=", "a=x",     "a=:1",    "a=x:",   "a=x:0",   "a=x:86401",
+        "=x:1", ":1", "a b=x:1", "a.b=x:1", "a=x:-1", "a=x:1.5", "a=x:1s",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct config_feed feed;
+
+        assert_false(config_read_feed(str_of(wrong[i]), &feed));
+        assert_int_equal(LOAD("--feed", wrong[i]), CONFIG_WRONG);
+        assert_non_null(strstr(errors, "is not NAME=FILE:SECONDS such as "));
+    }
+}
+
 static void connections_are_bounded_by_the_limit_of_open_files(void **state)
 {
     struct rlimit before, low, after;
@@ -414,7 +453,8 @@ static void help_names_every_flag_and_fits_a_terminal(void **state)
         "jwt-key",       "jwt-issuer",   "jwt-audience",    "jwt-user-claim",  "token-cookie",
         "token-header",  "origins",      "trusted-proxies", "max-message",     "max-queue",
         "rate",          "burst",        "connect-timeout", "max-connections", "orphan-grace",
-        "ping-interval", "ping-timeout", "drain",           "log-level",       "log-format"};
+        "ping-interval", "ping-timeout", "drain",           "log-level",       "log-format",
+        "feed"};
     char help[OUTPUT_MAX], needle[64];
 
     (void)state;
@@ -468,6 +508,8 @@ int main(void)
         cmocka_unit_test_setup(a_secret_is_never_shown, clean),
         cmocka_unit_test_setup(a_given_list_replaces_the_default_and_grows, clean),
         cmocka_unit_test_setup(a_list_is_bounded, clean),
+        cmocka_unit_test_setup(a_feed_has_a_name_a_file_and_a_period, clean),
+        cmocka_unit_test_setup(what_is_no_feed_is_refused, clean),
         cmocka_unit_test_setup(connections_are_bounded_by_the_limit_of_open_files, clean),
         cmocka_unit_test_setup(help_names_every_flag_and_fits_a_terminal, clean),
         cmocka_unit_test_setup(help_and_version_answer_whatever_the_environment_says, clean),
