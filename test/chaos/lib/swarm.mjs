@@ -13,11 +13,16 @@ const AT_ONCE = 100; // handshakes of the whole swarm; of many more at once, a f
 export class Swarm {
     #children = [];
 
-    constructor(gateway, count) {
+    constructor(gateway, count, path = "/player") {
         const script = fileURLToPath(new URL("swarm_child.mjs", import.meta.url));
         const atOnce = Math.ceil(AT_ONCE / Math.ceil(count / PER_CHILD));
         for (let left = count; left > 0; left -= PER_CHILD) {
-            const where = { SWARM_HOST: gateway.host, SWARM_PORT: gateway.port, SWARM_AT_ONCE: atOnce };
+            const where = {
+                SWARM_HOST: gateway.host,
+                SWARM_PORT: gateway.port,
+                SWARM_PATH: path,
+                SWARM_AT_ONCE: atOnce,
+            };
             const env = { ...process.env, ...where };
             const child = fork(script, [], { env, stdio: "inherit" });
             this.#children.push({ child, share: Math.min(left, PER_CHILD) });

@@ -177,6 +177,11 @@ export class Socket {
         this.#socket._socket.resetAndDestroy();
     }
 
+    // A protocol ping, which is no message.
+    ping() {
+        this.#socket.ping();
+    }
+
     onPing(callback) {
         this.#socket.on("ping", callback);
     }
