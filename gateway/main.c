@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/codec.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "gateway/config.h"
@@ -235,6 +236,7 @@ static int create_services(struct gateway *gateway)
     const char *reason;
     struct url url;
 
+    codec_random_hex(services->name, (SERVICES_NAME_SIZE - 1) / 2);
     services->config = gateway->config;
     services->metrics = &gateway->metrics;
     services->loop = &gateway->loop;
@@ -331,6 +333,7 @@ static int run(struct gateway *gateway)
 {
     int status = EXIT_SUCCESS;
 
+    log_write(LOG_INFO, "process", LOG_TEXT("name", gateway->services.name));
     gateway->net = net_create(&gateway->loop, &gateway->services, proto_table, rest_table);
     gateway->services.rooms = rooms_create(&gateway->services);
     start_clockwork(gateway);

@@ -22,8 +22,13 @@
 struct session;
 struct rooms;
 
+enum {
+    SERVICES_NAME_SIZE = 7 /* six letters and a NUL */
+};
+
 /* What all sessions of a process share; borrowed. */
 struct services {
+    char name[SERVICES_NAME_SIZE]; /* of this process, random: told to those who ask who serves */
     const struct config *config;
     struct auth *auth;
     struct hub *hub;

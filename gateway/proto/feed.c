@@ -194,7 +194,12 @@ static void feed_open(struct session *session, const struct request *request)
     feed->topic_len = (uint8_t)topic.len;
     ident_make_uuid(feed->id);
     session_accept(session);
-    feed_write_initial(&text, str_from(feed->id, IDENT_UUID_LENGTH));
+    if (str_equal(request_query(request, STR("extended")), STR("1"))) {
+        feed_write_extended(&text, str_from(feed->id, IDENT_UUID_LENGTH),
+                            str_of(session->services->name));
+    } else {
+        feed_write_initial(&text, str_from(feed->id, IDENT_UUID_LENGTH));
+    }
     tell(feed, &text);
 }
 

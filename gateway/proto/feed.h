@@ -23,6 +23,8 @@ MUST_CHECK enum err feed_parse(struct str text, struct str id, enum feed_verb *v
                                char why[JSON_WHY_MAX]);
 
 void feed_write_initial(struct buf *to, struct str id);
+/* The same for clients that ask for more: also the name of the process that serves them. */
+void feed_write_extended(struct buf *to, struct str id, struct str server);
 void feed_write_confirmation(struct buf *to);
 void feed_write_error(struct buf *to, const char *code, const char *message);
 /* A line for WebSocket clients, and the same for Socket.IO: the event's arguments without their

@@ -79,6 +79,15 @@ void feed_write_initial(struct buf *to, struct str id)
     buf_add_text(to, "}}");
 }
 
+void feed_write_extended(struct buf *to, struct str id, struct str server)
+{
+    buf_add_text(to, "{\"type\":\"initial\",\"payload\":{\"id\":");
+    json_add_text(to, id);
+    buf_add_text(to, ",\"server\":");
+    json_add_text(to, server);
+    buf_add_text(to, "}}");
+}
+
 void feed_write_confirmation(struct buf *to)
 {
     buf_add_text(to, "{\"type\":\"subscribe_confirmation\",\"payload\":{\"status\":\"ok\"}}");

@@ -47,13 +47,29 @@ describe("feed messages", { concurrency: 8 }, () => {
         assert.equal(ids.size, 12);
     });
 
+    test("who asks for more is also told which process serves", async () => {
+        const names = new Set();
+        for (const gateway of site.gateways) {
+            for (const path of ["/wisdom?extended=1", "/feed/a?extended=1"]) {
+                const feed = await Feed.connect(gateway, path);
+                const { type, payload } = JSON.parse(feed.first);
+                assert.deepEqual([type, Object.keys(payload)], ["initial", ["id", "server"]]);
+                assert.match(payload.server, /^[0-9a-f]{6}$/);
+                assert.ok(gateway.log.includes(` name=${payload.server}`), "the log tells the name as well");
+                names.add(payload.server);
+            }
+        }
+        assert.equal(names.size, 2);
+        await Feed.open(site.gateways[0], "/wisdom?extended=0");
+    });
+
     test("a name that is none is refused before the upgrade", async () => {
         for (const name of ["x".repeat(65), "a.b", "a%20b", "%7D", "a%00b", "%C3%A9", "a:b", "*"]) {
             const answer = await Feed.refused(site.gateways[0], `/feed/${name}`);
             assert.equal(answer.status, 400, name);
             assert.equal(answer.json().error, "bad_request");
         }
-        for (const path of ["/feed/", "/feed", "/feed/a/b", "/wisdom/"]) {
+        for (const path of ["/feed/", "/feed/a/b", "/wisdom/"]) {
             assert.equal((await Feed.refused(site.gateways[0], path)).status, 404, path);
         }
     });
