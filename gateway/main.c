@@ -333,7 +333,6 @@ static int run(struct gateway *gateway)
 {
     int status = EXIT_SUCCESS;
 
-    log_write(LOG_INFO, "process", LOG_TEXT("name", gateway->services.name));
     gateway->net = net_create(&gateway->loop, &gateway->services, proto_table, rest_table);
     gateway->services.rooms = rooms_create(&gateway->services);
     start_clockwork(gateway);
@@ -347,6 +346,8 @@ static int run(struct gateway *gateway)
         status = EXIT_FAILURE;
         listen_close(gateway->public_door);
         end(gateway);
+    } else {
+        log_write(LOG_INFO, "process", LOG_TEXT("name", gateway->services.name));
     }
     uv_run(&gateway->loop, UV_RUN_DEFAULT);
     if (status == EXIT_SUCCESS) {

@@ -28,7 +28,7 @@ enum {
 
 /* What all sessions of a process share; borrowed. */
 struct services {
-    char name[SERVICES_NAME_SIZE]; /* of this process, random: told to those who ask who serves */
+    char name[SERVICES_NAME_SIZE]; /* of this process, random: for those who ask who serves */
     const struct config *config;
     struct auth *auth;
     struct hub *hub;
