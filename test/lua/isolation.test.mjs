@@ -42,6 +42,10 @@ describe("users", () => {
         await user.pause(T0 + 1000, { message: "pause" });
         await user.resume(T0 + 2000, { message: "resume" });
         await user.seek(T0 + 3000, "7", { message: "seek" });
+        await user.update({ track: "1", pos: 7 });
+        await user.command("next");
+        await user.tell('"name"');
+        await user.playback();
         await user.renew();
         await user.leave();
         return user.join();
@@ -68,13 +72,16 @@ describe("users", () => {
         for (const user of users) {
             const heard = await user.published();
             assert.deepEqual(
-                heard.map(({ message }) => message),
-                ["new", "pause", "resume", "seek"],
+                heard.filter(({ kind }) => kind !== "u").map(({ message, other }) => message || other),
+                ["new", "pause", "resume", "seek", '"next"', '"name"'],
                 user.name,
             );
         }
         const keys = await stage.redis.call("KEYS", "*");
-        const expected = NAMES.flatMap((name) => [keysOf(name).player, keysOf(name).devices]);
+        const expected = NAMES.flatMap((name) => {
+            const { player, devices, events } = keysOf(name);
+            return [player, devices, events];
+        });
         assert.deepEqual(keys.sort(), expected.sort());
     });
 

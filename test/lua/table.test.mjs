@@ -49,6 +49,29 @@ describe("the table of transitions", () => {
         }
     });
 
+    // A name of a part that is not there, or stands further down, is missed when its line runs, and not before.
+    test("holds every part that a script needs, in front of it", () => {
+        const namesIn = (list) => list.split(",").map((name) => name.trim());
+        const defined = (text, indented) => {
+            const found = text.matchAll(new RegExp(`^${indented}local (?:function )?([\\w, ]+)`, "gm"));
+            return [...found].flatMap(([, list]) => namesIn(list));
+        };
+        const parameters = (text) =>
+            [...text.matchAll(/function \w+\(([^)]*)\)/g)].flatMap(([, list]) => namesIn(list));
+        const folder = join(SCRIPTS, "lua/lib");
+        const parts = readdirSync(folder).map((file) => readFileSync(join(folder, file), "utf8"));
+        const shared = new Set(parts.flatMap((text) => defined(text, "")));
+        assert.ok(shared.has("next_seq") && shared.has("now_us"), [...shared].join());
+        for (const { name, body } of readTable()) {
+            const known = new Set();
+            for (const line of body.replace(/'(?:[^'\\]|\\.)*'/g, "''").split("\n")) {
+                [...defined(line, " *"), ...parameters(line)].forEach((word) => known.add(word));
+                const used = [...line.matchAll(/(?<![.\w])[a-z_]\w*/g)].map(([word]) => word);
+                assert.deepEqual(used.filter((word) => shared.has(word) && !known.has(word)), [], `${name}: ${line}`);
+            }
+        }
+    });
+
     test("holds nothing that makes Redis slower than it must", () => {
         for (const { name, body } of readTable()) {
             assert.doesNotMatch(body, /cjson|cmsgpack|\bKEYS\s*\[|\bARGV\s*\[|^\s*--/m, name);
