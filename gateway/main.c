@@ -62,6 +62,7 @@ static void note_delivery(struct gateway *gateway)
 
 static void end_turn(struct gateway *gateway)
 {
+    net_run_laters(gateway->net);
     store_flush(gateway->services.store);
     net_flush(gateway->net);
     note_delivery(gateway);

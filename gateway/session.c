@@ -53,6 +53,13 @@ static void detach(struct session *session)
     }
 }
 
+void session_adopt(struct session *session, struct str id)
+{
+    memcpy(session->id, id.at, MSG_ORIGIN_LENGTH);
+    session->state = SESSION_OPEN;
+    (*gauge(session))++;
+}
+
 void session_destroy(struct session *session)
 {
     if (session == NULL) {
@@ -222,6 +229,7 @@ void session_close(struct session *session, enum reason reason)
     if (session->state == SESSION_OPENING) {
         session_refuse(session, ERR_UNAVAILABLE, err_text(ERR_UNAVAILABLE));
     } else if (session->state == SESSION_OPEN) {
+        session->brief = false; /* it is the session that ends, not the request */
         if (session->proto->farewell != NULL) {
             session->proto->farewell(session, reason);
         }

@@ -68,6 +68,9 @@ struct proto {
     void (*save)(struct session *session, struct buf *to);  /* what the client made of it */
     void (*marks)(struct session *session, struct buf *to); /* what it was told so far */
     MUST_CHECK bool (*load)(struct session *session, struct str saved, struct str marks);
+    /* A message that was put aside by a request (`deaf`) is about to be told: its form now.
+     * NULL: as it is. */
+    void (*stamp)(struct session *session, struct str text, struct buf *to);
 };
 
 /* What carries sessions. */
@@ -101,6 +104,7 @@ struct session {
     bool brief;       /* of one request: the client goes on when it ends */
     bool deaf;        /* ... which only brings messages: it listens to nothing */
     bool starved;     /* found no room; `drained` is due */
+    unsigned holding; /* packets wait until something has settled */
     unsigned pending; /* things under way whose outcome belongs to what was received */
     int64_t
         allowance; /* thousandths of messages that may still come; below zero: above the rate */
@@ -117,6 +121,8 @@ struct session *session_create(const struct services *services, const struct pro
 void session_destroy(struct session *session); /* NULL is fine; closes first when need be */
 
 /* For carriers. */
+/* A session that is open already, under an id that it had before. */
+void session_adopt(struct session *session, struct str id);
 void session_receive(struct session *session, struct str text);
 void session_receive_binary(struct session *session, struct str bytes);
 bool session_charge(struct session *session); /* counts a message against the rate; may close;

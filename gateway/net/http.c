@@ -527,7 +527,9 @@ static void on_restart(void *upper)
 {
     struct http *http = upper;
 
-    if (http->state == READING && !http->started) {
+    if (http->state == ANSWERING && http->watcher != NULL && http->watcher->restart != NULL) {
+        http->watcher->restart(http->watching);
+    } else if (http->state == READING && !http->started) {
         conn_end(http->conn, REASON_HTTP_DONE);
     }
 }

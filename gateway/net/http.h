@@ -28,9 +28,10 @@ void http_refuse(struct http *http, enum err err,
 /* For a handler that answers later. After `gone` the request is gone as well; after `late` it
  * is still to be answered. Deadlines of its own are set by conn_deadline. */
 struct http_watcher {
-    void (*gone)(void *owner); /* the client left before its answer */
-    void (*late)(void *owner); /* the deadline came; NULL: 503 */
-    bool patient;              /* a client that closed its half is answered still */
+    void (*gone)(void *owner);    /* the client left before its answer */
+    void (*late)(void *owner);    /* the deadline came; NULL: 503 */
+    void (*restart)(void *owner); /* the process ends; NULL: the answer takes its time */
+    bool patient;                 /* a client that closed its half is answered still */
 };
 void http_watch(struct http *http, const struct http_watcher *watcher, void *owner);
 /* Another layer takes the connection over; what came behind the request is added to `early`.

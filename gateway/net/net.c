@@ -30,6 +30,40 @@ struct net *net_create(uv_loop_t *loop, struct services *services,
     return net;
 }
 
+void net_later(struct net *net, struct net_later *later)
+{
+    if (!later->queued) {
+        later->queued = true;
+        later->next = net->laters;
+        net->laters = later;
+    }
+}
+
+void net_not_later(struct net *net, struct net_later *later)
+{
+    struct net_later **at = &net->laters;
+
+    while (later->queued && *at != NULL) {
+        if (*at == later) {
+            *at = later->next;
+            later->queued = false;
+        } else {
+            at = &(*at)->next;
+        }
+    }
+}
+
+void net_run_laters(struct net *net)
+{
+    while (net->laters != NULL) {
+        struct net_later *later = net->laters;
+
+        net->laters = later->next;
+        later->queued = false;
+        later->run(later);
+    }
+}
+
 void net_flush(struct net *net)
 {
     while (net->dirty != NULL) {

@@ -17,6 +17,13 @@ enum {
     NET_READ_MAX = 65536
 };
 
+/* Something that is to be done once at the end of the turn. {0} = it is not. */
+struct net_later {
+    struct net_later *next;
+    void (*run)(struct net_later *later);
+    bool queued;
+};
+
 struct net {
     uv_loop_t *loop;
     struct services *services;         /* borrowed */
@@ -25,6 +32,7 @@ struct net {
     struct wheel wheel;
     struct conn *conns; /* all that are not closed yet */
     struct conn *dirty; /* want to write at the end of the turn */
+    struct net_later *laters;
     uint64_t conn_count;
     uint64_t files_max;    /* descriptors that the process may have */
     struct conn_out *outs; /* spare queues */
@@ -39,10 +47,14 @@ struct net {
 
 struct net *net_create(uv_loop_t *loop, struct services *services,
                        const struct proto *const *protos, const struct endpoint *endpoints);
-/* The end of a loop turn: everything that was queued leaves, one write per connection. */
+/* The end of a loop turn, before the store is flushed. */
+void net_run_laters(struct net *net);
+/* ... and after it: everything that was queued leaves, one write per connection. */
 void net_flush(struct net *net);
 /* One refused request more in the metrics. */
 void net_count_refusal(const struct net *net, enum err err);
+void net_later(struct net *net, struct net_later *later);
+void net_not_later(struct net *net, struct net_later *later);
 /* Closes all connections with 1012, spread over so many milliseconds. */
 void net_drain(struct net *net, uint64_t over_ms);
 /* Cuts what is left and closes the handles. */

@@ -545,6 +545,16 @@ void ws_say(struct ws *ws, struct str text)
     send_anyway(ws, OPCODE_TEXT, text);
 }
 
+void ws_send(struct ws *ws, struct msg *msg)
+{
+    conn_send_anyway(ws->conn, msg);
+}
+
+void ws_pause(struct ws *ws, bool paused)
+{
+    conn_pause(ws->conn, paused);
+}
+
 void ws_close(struct ws *ws, enum reason reason)
 {
     if (ws->conn->state != CONN_OPEN) {

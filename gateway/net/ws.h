@@ -33,8 +33,10 @@ struct ws *ws_open_bare(struct http *http, const struct ws_kind *kind, void *own
 void ws_adopt(struct ws *ws, const struct ws_kind *kind, struct session *session);
 const struct transport *ws_transport(void);
 
-void ws_say(struct ws *ws, struct str text); /* a frame of the carrier's own, whatever waits */
+void ws_say(struct ws *ws, struct str text);  /* a frame of the carrier's own, whatever waits */
+void ws_send(struct ws *ws, struct msg *msg); /* likewise */
 void ws_ponged(struct ws *ws);
+void ws_pause(struct ws *ws, bool paused);
 void ws_close(struct ws *ws, enum reason reason);
 struct session *ws_session(const struct ws *ws); /* NULL while bare */
 void *ws_owner(const struct ws *ws);             /* of a bare connection */

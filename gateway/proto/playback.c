@@ -389,7 +389,7 @@ static bool playback_load(struct sio_socket *socket, struct str saved, struct st
         return false;
     }
     playback->pid = recovers != 0 ? mem_copy(pid.at, pid.len) : NULL;
-    playback->known = true;
+    playback->known = marks.len > 0;
     if (!take_place(playback, marks.len > 0 ? marks : place)) {
         return false;
     }

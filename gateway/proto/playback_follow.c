@@ -434,6 +434,14 @@ static void come_in(struct playback *playback)
         memcpy(playback->socket.id, playback->pid, SIO_ID_LENGTH);
     }
     sio_accept(&playback->socket, str_of(playback->pid));
+    if (playback->socket.session->deaf) { /* the next GET tells the rest */
+        if (!recovered) {
+            playback->seq = 0;
+        }
+        enter(playback, PLAYBACK_LIVE);
+        settle(playback);
+        return;
+    }
     if (recovered) {
         playback_catch_up(playback);
         return;

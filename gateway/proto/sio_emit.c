@@ -28,7 +28,7 @@ void sio_accept(struct sio_socket *socket, struct str pid)
     struct socketio *io = socketio_of(socket->session);
     struct buf json = {0};
 
-    socket->state = SIO_CONNECTED;
+    socketio_enter(socket, SIO_CONNECTED);
     io->connect_by_ms = 0;
     buf_addf(&json, "{\"sid\":\"%.*s\"", SIO_ID_LENGTH, socket->id);
     if (pid.len > 0) {
@@ -65,9 +65,13 @@ static void add_offset(struct sio_socket *socket, struct buf *to)
     socket->space->offset(socket, to);
     if (to->len == start + 2) {
         to->len = start;
-    } else {
-        buf_add_char(to, '"');
+        return;
     }
+    if (socket->session->deaf) {
+        to->len = start + 2;
+        buf_addf(to, "%c%.*s%c", SIO_MARK, STR_ARG(socket->space->name), SIO_MARK);
+    }
+    buf_add_char(to, '"');
 }
 
 static void add_event(struct sio_socket *socket, struct buf *to, struct str body,

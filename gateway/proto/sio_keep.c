@@ -140,11 +140,11 @@ static bool load_socket(struct socketio *io, struct str *from, struct str marks)
     }
     socket = socketio_create_socket(io, space);
     memcpy(socket->id, id.at, SIO_ID_LENGTH);
-    socket->state = SIO_GONE; /* until it is whole */
+    socketio_enter(socket, SIO_GONE); /* until it is whole */
     if (!load_identity(from, &socket->identity) || pack_take_str(from, &blob) != ERR_OK) {
         return false;
     }
-    socket->state = SIO_CONNECTED;
+    socketio_enter(socket, SIO_CONNECTED);
     return space->load(socket, blob, find_marks(marks, id));
 }
 
@@ -170,4 +170,23 @@ bool socketio_load(struct session *session, struct str saved, struct str marks)
     }
     socketio_schedule(io);
     return true;
+}
+
+/* What a deaf socket says can't know yet how far its client will be when it is told: there
+ * stands a mark, its namespace between two control characters, that no JSON has. */
+void socketio_stamp(struct session *session, struct str text, struct buf *to)
+{
+    struct str head, name;
+
+    while (str_cut(text, SIO_MARK, &head, &text)) {
+        struct sio_socket *socket;
+
+        buf_add(to, head);
+        str_cut(text, SIO_MARK, &name, &text);
+        socket = socketio_find_socket(socketio_of(session), name);
+        if (socket != NULL && socket->space->offset != NULL) {
+            socket->space->offset(socket, to);
+        }
+    }
+    buf_add(to, head);
 }

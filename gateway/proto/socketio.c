@@ -157,14 +157,12 @@ struct sio_socket *socketio_find_socket(struct socketio *io, struct str space)
     return socket;
 }
 
-static bool is_connecting(const struct socketio *io)
+/* The only writer of `state`: packets wait while a socket is connecting. */
+void socketio_enter(struct sio_socket *socket, enum sio_state state)
 {
-    for (const struct sio_socket *socket = io->sockets; socket != NULL; socket = socket->next) {
-        if (socket->state == SIO_CONNECTING) {
-            return true;
-        }
-    }
-    return false;
+    socket->session->holding -= socket->state == SIO_CONNECTING;
+    socket->session->holding += state == SIO_CONNECTING;
+    socket->state = state;
 }
 
 struct sio_socket *socketio_create_socket(struct socketio *io, const struct sio_space *space)
@@ -176,6 +174,7 @@ struct sio_socket *socketio_create_socket(struct socketio *io, const struct sio_
     memcpy(socket->id, id, SIO_ID_LENGTH);
     socket->session = &io->session;
     socket->space = space;
+    io->session.holding++; /* it is CONNECTING */
     socket->identity.expires_ms = INT64_MAX;
     socket->next = io->sockets;
     io->sockets = socket;
@@ -187,12 +186,14 @@ void socketio_destroy_socket(struct sio_socket *socket)
 {
     struct socketio *io = socketio_of(socket->session);
     struct sio_socket **at = &io->sockets;
+    enum sio_state before = socket->state;
 
     while (*at != socket) {
         at = &(*at)->next;
     }
     *at = socket->next;
-    if (socket->state != SIO_GONE) {
+    if (before != SIO_GONE) {
+        socketio_enter(socket, SIO_GONE);
         socket->space->closed(socket);
     }
     finish_identity(&socket->identity);
@@ -228,7 +229,7 @@ static void turn_away(struct sio_socket *socket, const char *why)
         sio_refuse(socket, "unauthorized", why);
         return;
     }
-    socket->state = SIO_GONE; /* the namespace never heard of it */
+    socketio_enter(socket, SIO_GONE); /* the namespace never heard of it */
     struct buf json = {0};
 
     buf_addf(&json, "{\"sid\":\"%.*s\"}", SIO_ID_LENGTH, socket->id);
@@ -414,7 +415,7 @@ static void hold(struct socketio *io, struct str bytes, bool text)
 
 static void take(struct socketio *io, struct str bytes, bool text)
 {
-    if (is_connecting(io) || io->held.len > 0) {
+    if (io->session.holding > 0 || io->held.len > 0) {
         hold(io, bytes, text);
     } else if (text) {
         take_text(io, bytes);
@@ -430,7 +431,7 @@ static void release(struct socketio *io)
     struct str rest = buf_str(&held), bytes;
     uint64_t text;
 
-    if (held.len == 0 || is_connecting(io)) {
+    if (held.len == 0 || io->session.holding > 0) {
         return;
     }
     io->held = (struct buf){0};
@@ -480,7 +481,7 @@ void socketio_woken(struct session *session)
         return;
     }
     release(io);
-    if (session->state == SESSION_OPEN && (io->held.len == 0 || !is_connecting(io))) {
+    if (session->state == SESSION_OPEN && (io->held.len == 0 || io->session.holding == 0)) {
         socketio_schedule(io);
     }
 }
@@ -541,7 +542,7 @@ void socketio_closed(struct session *session)
     for (struct sio_socket *socket = io->sockets; socket != NULL; socket = socket->next) {
         enum sio_state before = socket->state;
 
-        socket->state = SIO_GONE;
+        socketio_enter(socket, SIO_GONE);
         if (before != SIO_GONE) {
             socket->space->closed(socket);
         }

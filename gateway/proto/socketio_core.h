@@ -4,6 +4,9 @@
 
 #include "gateway/proto/socketio.h"
 
+/* At both ends of the name of a namespace whose offset is due here: see socketio_stamp. */
+#define SIO_MARK '\x1f'
+
 /* A packet whose attachments are still to come. */
 struct partial {
     struct buf text;                  /* the packet */
@@ -34,6 +37,7 @@ const struct sio_space *socketio_find_space(const struct socketio *io, struct st
 struct sio_socket *socketio_find_socket(struct socketio *io, struct str space);
 struct sio_socket *socketio_create_socket(struct socketio *io, const struct sio_space *space);
 void socketio_destroy_socket(struct sio_socket *socket);
+void socketio_enter(struct sio_socket *socket, enum sio_state state);
 void socketio_begin_partial(struct socketio *io, struct str text, unsigned due);
 /* Sets the time to wake up to the earliest thing that is due. */
 void socketio_schedule(struct socketio *io);
@@ -45,7 +49,7 @@ void socketio_schedule(struct socketio *io);
     .limited = socketio_limited, .alive = socketio_alive, .drained = socketio_drained,         \
     .woken = socketio_woken, .farewell = socketio_farewell, .closed = socketio_closed,         \
     .finish = socketio_finish, .save = socketio_save, .marks = socketio_marks,                 \
-    .load = socketio_load
+    .load = socketio_load, .stamp = socketio_stamp
 
 void socketio_open(struct session *session, const struct request *request);
 void socketio_message(struct session *session, struct str text);
@@ -66,5 +70,6 @@ void sio_add_error(struct buf *to, const char *code, const char *message);
 void socketio_save(struct session *session, struct buf *to);
 void socketio_marks(struct session *session, struct buf *to);
 bool socketio_load(struct session *session, struct str saved, struct str marks);
+void socketio_stamp(struct session *session, struct str text, struct buf *to);
 
 #endif

@@ -15,6 +15,9 @@
     X(USER, "user:", "channel: what a user's devices are told")                                \
     X(FEED, "feed:", "hash: where a feed of lines stands, 30 days; channel: what it tells")    \
     X(EVENTS, "events:", "stream: a user's (KEYS_EVERYBODY: everybody's) events; one day")     \
+    X(EIO, "eio:", "hash: a polling session, a little longer than it may be silent; channel: "  \
+                   "wakes its GET")                                                            \
+    X(EIO_QUEUE, "eioq:", "list: what a polling session's client is to fetch; as long")        \
     X(ALL, "all:", "channel (KEYS_EVERYBODY): what everybody is told")                         \
     X(ROOM,                                                                                    \
       "room:", "hash: number of a room's last change; channel: what its members are told")     \
