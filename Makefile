@@ -102,7 +102,7 @@ replay: $(REPLAYS)
 lua: all $(NODE_TESTS) ## the scripts on a real redis-server
 	node --test --test-concurrency=2 test/lua/*.test.mjs
 
-e2e: all bench-tools $(NODE_TESTS) ## the gateway from outside, two processes and more
+e2e: all bench-tools conformance $(NODE_TESTS) ## the gateway from outside, two processes and more
 	node --test --test-concurrency=3 test/e2e/*.test.mjs
 
 browser: all $(NODE_TESTS) ## the pages in headless Chromium
@@ -164,9 +164,22 @@ $(BUILD)/segue-floor: $(BUILD)/test/bench/floor.o $(COMMON:%.c=$(BUILD)/%.o)
 
 $(BUILD)/unit/test_bench: $(BUILD)/test/bench/frame.o $(BUILD)/test/bench/hist.o $(BUILD)/test/bench/update.o
 
+# ---- conformance ----
+
+# The same objects, but for the table of protocols.
+CONFORMANCE := $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/conformance/*.c)) \
+	$(filter-out $(BUILD)/gateway/proto/table.o $(BUILD)/gateway/proto/spaces.o,$(OBJECTS))
+
+.PHONY: conformance
+conformance: $(BUILD)/segue-conformance ## the gateway with echoes, for suites of Engine.IO, Socket.IO and WebSocket
+
+$(BUILD)/segue-conformance: $(CONFORMANCE)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 # ---- checks ----
 
-SOURCES := $(wildcard common/*.[ch] gateway/*.[ch] gateway/*/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/bench/*.[ch])
+SOURCES := $(wildcard common/*.[ch] gateway/*.[ch] gateway/*/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/bench/*.[ch] test/conformance/*.[ch])
 
 .PHONY: format format-check lint check compdb bench
 format: ## clang-format over all C

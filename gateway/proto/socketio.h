@@ -36,7 +36,7 @@ struct sio_event {
 /* A namespace: one row of a table. */
 struct sio_space {
     struct str name;   /* "/" */
-    const char *proto; /* whose --anonymous counts; NULL = everybody may come in */
+    const char *proto; /* whose --anonymous counts; NULL = nobody is asked who he is */
     size_t size;       /* of the struct that begins with a struct sio_socket */
 
     /* `auth`: what came with CONNECT; NULL = nothing. Then accept or refuse, at any time. */
