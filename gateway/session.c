@@ -5,6 +5,7 @@
 
 #include "common/codec.h"
 #include "common/mem.h"
+#include "gateway/session_leash.h"
 
 enum {
     MESSAGE_COST = 1000, /* of the allowance, which is kept in thousandths */
@@ -49,6 +50,7 @@ static void detach(struct session *session)
         (*gauge(session))--;
     }
     if (before != SESSION_CLOSED) {
+        session_unfollow(session);
         session->proto->closed(session);
     }
 }

@@ -20,6 +20,7 @@
 #include "gateway/store/store.h"
 
 struct session;
+struct leash;
 struct rooms;
 
 enum {
@@ -113,6 +114,7 @@ struct session {
     uint64_t silent_ms; /* how long it was silent when it was given up; 0 = its end was heard */
     char *user;         /* owned; NULL = anonymous */
     size_t user_len;
+    struct leash *leashes; /* owned; see session_leash.h */
 };
 
 struct session *session_create(const struct services *services, const struct proto *proto,

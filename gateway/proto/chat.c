@@ -11,6 +11,7 @@
 #include "common/ident.h"
 #include "gateway/proto/proto.h"
 #include "gateway/proto/room.h"
+#include "gateway/session_leash.h"
 
 enum {
     PENDING_PAUSE = 64, /* messages under way from one client: no more are read, until ... */
@@ -157,6 +158,7 @@ static void chat_open(struct session *session, const struct request *request)
         session_refuse(session, ERR_BAD_REQUEST,
                        "room: must be 1 to 64 letters, digits, _ and -");
     } else {
+        session_follow(session, session_user(session));
         room_enter(&chat_of(session)->member, session->services, &user, buf_str(&room));
     }
     buf_finish(&room);

@@ -14,6 +14,7 @@
 #include "common/ident.h"
 #include "common/mem.h"
 #include "gateway/proto/proto.h"
+#include "gateway/session_leash.h"
 #include "gateway/store/keys.h"
 
 enum {
@@ -190,6 +191,7 @@ static void feed_open(struct session *session, const struct request *request)
         session_refuse(session, ERR_BAD_REQUEST, feed_topic_why);
         return;
     }
+    session_follow(session, session_user(session));
     memcpy(feed->topic, topic.at, topic.len);
     feed->topic_len = (uint8_t)topic.len;
     ident_make_uuid(feed->id);

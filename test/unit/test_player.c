@@ -539,10 +539,18 @@ static void what_is_no_state_is_not_for_players(void **state)
     (void)state;
     open_at(10);
     publish_text('e', "-", 4711, 4710, "");
-    publish_text('d', "-", 5000, 0, "");
     publish(11, false);
     assert_heard("[change 11]");
     assert_asked("");
+}
+
+static void who_is_sent_away_goes(void **state)
+{
+    (void)state;
+    open_at(10);
+    publish_text('d', "-", 5000, 0, "");
+    assert_heard("C");
+    assert_int_equal(stage.reason, REASON_DISCONNECTED);
 }
 
 static void a_cleared_state_is_gone_and_the_next_one_comes(void **state)
@@ -935,6 +943,7 @@ int main(void)
         TEST(a_change_that_says_nothing_here_moves_the_number),
         TEST(several_texts_arrive_at_once),
         TEST(what_is_no_state_is_not_for_players),
+        TEST(who_is_sent_away_goes),
         TEST(a_cleared_state_is_gone_and_the_next_one_comes),
         TEST(a_clearing_that_the_state_contains_is_not_told_again),
         TEST(a_gap_among_what_waited_is_healed_as_well),
