@@ -21,6 +21,9 @@ enum {
 
 /* Scans only. On ERR_INVALID `*why` is a short reason ("nested too deeply"). */
 MUST_CHECK enum err json_check(struct str text, const char **why);
+/* The same without what our own reading needs: \u0000, lone surrogates and numbers of any size
+ * and length may stand there, as they may by RFC 8259. For text that is only passed on. */
+MUST_CHECK enum err json_check_grammar(struct str text, const char **why);
 /* Scans and parses; NULL with `*why` set when the text is not JSON by the rules above. The
  * caller deletes with cJSON_Delete. */
 MUST_CHECK cJSON *json_parse(struct str text, const char **why);

@@ -33,6 +33,7 @@ struct scan {
     size_t values;
     unsigned depth;
     enum want want;
+    bool grammar_only;
     bool in_object[JSON_DEPTH_MAX];
 };
 
@@ -91,7 +92,7 @@ static bool scan_unicode(struct scan *scan)
     if (unit < 0) {
         return complain(scan, "bad escape in a string");
     }
-    if (unit == 0) {
+    if (unit == 0 && !scan->grammar_only) {
         return complain(scan, "NUL in a string");
     }
     scan->at += 4;
@@ -107,7 +108,7 @@ static bool scan_unicode(struct scan *scan)
             return true;
         }
     }
-    return complain(scan, "lone surrogate in a string");
+    return scan->grammar_only || complain(scan, "lone surrogate in a string");
 }
 
 /* Stands behind the backslash. */
@@ -210,6 +211,9 @@ static bool scan_number(struct scan *scan)
         if (!scan_digits(scan)) {
             return false;
         }
+    }
+    if (scan->grammar_only) {
+        return true;
     }
     text = str_from(start, (size_t)(scan->at - start));
     if (text.len > NUMBER_TEXT_MAX) {
@@ -329,7 +333,7 @@ static bool scan_step(struct scan *scan)
     }
 }
 
-enum err json_check(struct str text, const char **why)
+static enum err check(struct str text, bool grammar_only, const char **why)
 {
     struct scan scan;
 
@@ -343,6 +347,7 @@ enum err json_check(struct str text, const char **why)
     scan.values = 0;
     scan.depth = 0;
     scan.want = WANT_VALUE;
+    scan.grammar_only = grammar_only;
     do {
         skip_blanks(&scan);
         if (!scan_step(&scan)) {
@@ -356,4 +361,14 @@ enum err json_check(struct str text, const char **why)
         return ERR_INVALID;
     }
     return ERR_OK;
+}
+
+enum err json_check(struct str text, const char **why)
+{
+    return check(text, false, why);
+}
+
+enum err json_check_grammar(struct str text, const char **why)
+{
+    return check(text, true, why);
 }

@@ -255,7 +255,7 @@ static const char *take_data(struct str *text, struct sio_packet *packet)
     if (rule->data == NO) {
         return "data where none belongs";
     }
-    if (json_check(*text, &why) != ERR_OK) {
+    if (json_check_grammar(*text, &why) != ERR_OK) {
         return why;
     }
     if (packet->data.at[0] != rule->opens) {
@@ -270,8 +270,8 @@ static const char *take_data(struct str *text, struct sio_packet *packet)
 static const char *take_name(struct str item, struct buf *scratch, struct sio_packet *packet)
 {
     if (item.at[0] == '-' || (item.at[0] >= '0' && item.at[0] <= '9')) {
-        packet->name = item; /* json_check bounds its length */
-        return NULL;
+        packet->name = item;
+        return item.len > SIO_NAME_MAX ? "event name must be of 256 bytes at most" : NULL;
     }
     if (item.at[0] != '"') {
         return "event name must be a string or a number";
@@ -282,8 +282,8 @@ static const char *take_name(struct str item, struct buf *scratch, struct sio_pa
         json_unescape(item, scratch);
         packet->name = buf_str(scratch);
     }
-    if (packet->name.len == 0 || packet->name.len > SIO_NAME_MAX) {
-        return "event name must be of 1 to 256 bytes";
+    if (packet->name.len > SIO_NAME_MAX) {
+        return "event name must be of 256 bytes at most";
     }
     return sio_is_reserved(packet->name) ? "reserved event name" : NULL;
 }

@@ -188,7 +188,6 @@ static void an_event_is_an_array_that_is_not_empty(void **state)
         {"2[true]", "event name must be a string or a number"},
         {"2[[\"a\"]]", "event name must be a string or a number"},
         {"2[{}]", "event name must be a string or a number"},
-        {"2[\"\"]", "event name must be of 1 to 256 bytes"},
         {"2[\"a\"]x", "something follows the value"},
         {"2[\"a\"][\"a\"]", "something follows the value"},
         {"2[\"a\",]", "unexpected character"},
@@ -252,7 +251,7 @@ static void a_name_has_at_most_256_bytes_after_unescaping(void **state)
     text.at[text.len - 2] = 'n';
     text.at[text.len - 1] = '"';
     buf_add_char(&text, ']');
-    assert_bad(buf_str(&text), "event name must be of 1 to 256 bytes");
+    assert_bad(buf_str(&text), "event name must be of 256 bytes at most");
     buf_finish(&scratch);
     buf_finish(&text);
 }
@@ -400,10 +399,7 @@ static void a_placeholder_without_attachment_is_bad_and_the_other_way_round(void
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        const char *expected =
-            strstr(rows[i], "e400000000") ? "number out of range" : "bad placeholder";
-
-        assert_bad(str_of(rows[i]), expected);
+        assert_bad(str_of(rows[i]), "bad placeholder");
     }
 }
 
