@@ -162,7 +162,7 @@ static void ask(struct topic *topic)
     struct feeds *feeds = topic->feeds;
     char period[24], count[24], number[24];
     struct buf line = {0}, event = {0};
-    struct key_name key;
+    struct key_name key, lately;
     struct str name;
 
     if (!store_is_up(feeds->store)) {
@@ -179,7 +179,8 @@ static void ask(struct topic *topic)
     snprintf(count, sizeof(count), "%zu", topic->lines.count);
     snprintf(number, sizeof(number), "%zu", topic->next);
     store_call(
-        feeds->store, SCRIPT_feed_tick, STRS(name, name),
+        feeds->store, SCRIPT_feed_tick,
+        STRS(name, keys_name(&lately, KEY_LATELY, topic->name), name),
         STRS(str_of(period), str_of(count), str_of(number), buf_str(&line), buf_str(&event)),
         &feeds->calls, on_asked, topic);
     buf_finish(&line);

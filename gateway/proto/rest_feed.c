@@ -27,7 +27,7 @@ void rest_say_on_feed(struct exchange *exchange)
                                  .max = services->config->max_message};
     struct buf line = {0}, event = {0};
     char why[JSON_WHY_MAX];
-    struct key_name channel;
+    struct key_name feed, lately, channel;
 
     if (!ident_is_name(topic)) {
         exchange_refuse(exchange, ERR_BAD_REQUEST, feed_topic_why);
@@ -39,7 +39,9 @@ void rest_say_on_feed(struct exchange *exchange)
     }
     feed_write_line(&line, message.text);
     feed_write_event(&event, topic, message.text);
-    store_call(services->store, SCRIPT_feed_say, STRS(keys_name(&channel, KEY_FEED, topic)),
+    store_call(services->store, SCRIPT_feed_say,
+               STRS(keys_name(&feed, KEY_FEED, topic), keys_name(&lately, KEY_LATELY, topic),
+                    keys_name(&channel, KEY_FEED, topic)),
                STRS(buf_str(&line), buf_str(&event)), &exchange->calls, on_said, exchange);
     buf_finish(&line);
     buf_finish(&event);

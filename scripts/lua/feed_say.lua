@@ -1,11 +1,11 @@
 -- feed_say: tell all who are subscribed to a feed something that stands in no file.
--- uses: time publish
+-- uses: time number publish feed
 --
--- Atomic because it is one publication; a script so that it carries Redis's time as every other does.
+-- Atomic because number, what is kept for those who poll, and publication must agree.
 -- Returns the outcome.
 
-local channel = unpack(KEYS)
+local feed, lately, channel = unpack(KEYS)
 local frame, event = unpack(ARGV)
 
-publish(channel, 'f', '-', now_us, nil, frame, event)
+say(feed, lately, channel, frame, event)
 return 'applied'

@@ -1,5 +1,5 @@
 -- feed_tick: tell the next line of a feed, unless the line of this period was told already.
--- uses: time publish
+-- uses: time number publish feed
 --
 -- Atomic because "is it due", "whose turn is it", "tell it" and "it was told" must be one step: so a line is told once
 -- however many processes ask, and whichever of them dies, and nobody has to lead. The caller can only guess the number
@@ -10,11 +10,10 @@
 -- Returns {outcome, wait, line}: applied, taken (somebody told it) or stale (a wrong guess); the ms until the next
 -- period begins; the number of the line whose turn it is.
 
-local feed, channel = unpack(KEYS)
+local feed, lately, channel = unpack(KEYS)
 local period, lines, line, frame, event = unpack(ARGV)
 
 local now_ms = math.floor(now_us / 1000)
-local forget_after = 30 * 86400 * 1000
 
 period, lines, line = tonumber(period), tonumber(lines), tonumber(line)
 local start = now_ms - now_ms % period
@@ -31,6 +30,5 @@ if line ~= turn then
     return {'stale', wait, turn}
 end
 call('HSET', feed, 'start', string.format('%.0f', start), 'line', turn + 1)
-call('PEXPIRE', feed, forget_after)
-publish(channel, 'f', '-', now_us, nil, frame, event)
+say(feed, lately, channel, frame, event)
 return {'applied', wait, (turn + 1) % lines}

@@ -19,6 +19,8 @@ describe("feeds", () => {
     class Feed {
         topic = `topic-${++topics}`;
         key = `${PREFIX}feed:{${this.topic}}`;
+        lately = `${PREFIX}lately:{${this.topic}}`;
+        keys = [this.key, this.lately, this.key];
 
         async listen() {
             this.listener = await Listener.open(stage.redis, this.key);
@@ -33,7 +35,7 @@ describe("feeds", () => {
         // As a process does it that believes this line is next.
         async tick(line, { period = HOUR, lines = 5 } = {}) {
             const args = [period, lines, line, `frame ${line} `, `event ${line}`];
-            const [outcome, wait, turn] = await stage.scripts.call("feed_tick", [this.key, this.key], args);
+            const [outcome, wait, turn] = await stage.scripts.call("feed_tick", this.keys, args);
             assert.ok(wait > 0 && wait <= period, `the next period begins in ${wait} ms`);
             return { outcome, turn, wait };
         }
@@ -47,6 +49,16 @@ describe("feeds", () => {
                 }
                 guess = answer.turn;
             }
+        }
+
+        say(frame, event) {
+            return stage.scripts.call("feed_say", this.keys, [frame, event]);
+        }
+
+        async read(since = "") {
+            const [outcome, seq, ...rest] = await stage.scripts.call("feed_read", [this.key, this.lately], [since]);
+            assert.equal(outcome, "applied");
+            return { seq, said: rest.flatMap((number, i) => (i % 2 ? [] : [[number, rest[i + 1]]])) };
         }
 
         state() {
@@ -211,10 +223,70 @@ describe("feeds", () => {
 
     test("what is said by hand is told, and the lines go on as if nothing had been", async () => {
         const feed = await new Feed().listen();
-        assert.equal(await stage.scripts.call("feed_say", [feed.key], ["frame ", "event"]), "applied");
-        const [{ kind, origin, message, other }] = await feed.published();
-        assert.deepEqual([kind, origin, message, other], ["f", "-", "frame ", "event"]);
-        assert.equal(await stage.redis.call("EXISTS", feed.key), 0);
-        assert.equal((await feed.tick(0)).outcome, "applied");
+        await feed.tick(0);
+        await feed.put(0, 1);
+        assert.equal(await feed.say("frame ", "event"), "applied");
+        assert.deepEqual(await feed.state(), ["0", "1"]);
+        assert.equal((await feed.tick(1)).outcome, "applied");
+        const told = (await feed.published()).map(({ kind, origin, message, other }) => [kind, origin, message, other]);
+        assert.deepEqual(told, [
+            ["f", "-", "frame 0 ", "event 0"],
+            ["f", "-", "frame ", "event"],
+            ["f", "-", "frame 1 ", "event 1"],
+        ]);
+    });
+
+    describe("for those who poll", () => {
+        test("a feed that never said anything stands below its first number", async () => {
+            const feed = await new Feed().listen();
+            const { seq, said } = await feed.read();
+            assert.deepEqual(said, []);
+            await feed.say("frame", "event");
+            const [{ seq: first, prev }] = await feed.published();
+            assert.ok(Number(first) > Number(seq));
+            assert.equal(prev, "0");
+            assert.deepEqual(await feed.read(seq), { seq: first, said: [[first, "event"]] });
+            assert.deepEqual(await feed.read(), { seq: first, said: [] });
+        });
+
+        test("numbers have no gap and say which came before", async () => {
+            const feed = await new Feed().listen();
+            for (let i = 0; i < 5; i++) {
+                await feed.say("frame", `event ${i}`);
+            }
+            await feed.tick(0);
+            const told = await feed.published();
+            for (let i = 1; i < told.length; i++) {
+                assert.equal(told[i].prev, told[i - 1].seq);
+                assert.equal(Number(told[i].seq), Number(told[i - 1].seq) + 1);
+            }
+            const { seq, said } = await feed.read(told[2].seq);
+            assert.equal(seq, told[5].seq);
+            assert.deepEqual(
+                said,
+                told.slice(3).map(({ seq: number, other }) => [number, other]),
+            );
+        });
+
+        test("the newest are kept, for some minutes", async () => {
+            const feed = new Feed();
+            for (let i = 0; i < 40; i++) {
+                await feed.say("frame", `event ${i}\nwith a line`);
+            }
+            const { said } = await feed.read("0");
+            assert.equal(said.length, 32);
+            assert.deepEqual(said.map(([, event]) => event), [...Array(32)].map((_, i) => `event ${i + 8}\nwith a line`));
+            const left = await stage.redis.call("PTTL", feed.lately);
+            assert.ok(left > 240000 && left <= 300000, `${left} ms`);
+        });
+
+        test("numbers do not restart when the data was lost", async () => {
+            const feed = await new Feed().listen();
+            await feed.say("frame", "before");
+            await stage.redis.call("DEL", feed.key, feed.lately);
+            await feed.say("frame", "after");
+            const [before, after] = await feed.published();
+            assert.ok(Number(after.seq) > Number(before.seq));
+        });
     });
 });

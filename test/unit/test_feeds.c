@@ -127,7 +127,8 @@ static void assert_asked(unsigned count, unsigned number, const char *line)
     char expected[512];
 
     snprintf(expected, sizeof(expected),
-             "EVALSHA %.*s 2 segue:feed:{wisdom} segue:feed:{wisdom} 10000 %u %u "
+             "EVALSHA %.*s 3 segue:feed:{wisdom} segue:lately:{wisdom} segue:feed:{wisdom} "
+             "10000 %u %u "
              "{\"type\":\"wisdom_distribution\",\"payload\":{\"message\":\"%s\"}} "
              "\"wisdom_distribution\",{\"topic\":\"wisdom\",\"message\":\"%s\"}\n",
              STR_ARG(script_sha(SCRIPT_feed_tick)), count, number, line, line);
