@@ -191,7 +191,7 @@ static void read_state(struct player *player)
 /* What the channel says besides (events, say) has numbers of its own, or none. */
 static bool is_state(const struct msg *msg)
 {
-    return strchr("nprsuc", msg->kind) != NULL;
+    return msg->kind != '\0' && strchr("nprsuc", msg->kind) != NULL;
 }
 
 /* A publication in its turn. */

@@ -16,8 +16,9 @@
     X(FEED, "feed:", "hash: where a feed stands, 30 days; channel: what it tells")             \
     X(LATELY, "lately:", "list: what a feed said in the last minutes")                         \
     X(EVENTS, "events:", "stream: a user's (KEYS_EVERYBODY: everybody's) events; one day")     \
-    X(EIO, "eio:", "hash: a polling session, a little longer than it may be silent; channel: "  \
-                   "wakes its GET")                                                            \
+    X(EIO, "eio:",                                                                             \
+      "hash: a polling session, a little longer than it may be silent; channel: "              \
+      "wakes its GET")                                                                         \
     X(EIO_QUEUE, "eioq:", "list: what a polling session's client is to fetch; as long")        \
     X(ALL, "all:", "channel (KEYS_EVERYBODY): what everybody is told")                         \
     X(ROOM,                                                                                    \

@@ -179,10 +179,6 @@ static void a_broken_envelope_is_none(void **state)
         "1 n o 1 0 99999999999999999999999999 1\nx",
         "1\tn\to\t1\t0\t2\t1\nx",
         "1 n o 1 0 2 1\r\nx",
-        "1 n o 1 0 2 "
-        "16\n\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e", /* 17
-                                                                                   texts
-                                                                                 */
     };
 
     (void)state;
@@ -315,6 +311,13 @@ static void sixteen_texts_are_the_most(void **state)
     msg_unref(msg);
 }
 
+static void more_texts_are_no_publication(void **state)
+{
+    (void)state;
+    assert_null(msg_from_envelope(STR(
+        "1 u - 2 1 3 16\n\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e\x1e")));
+}
+
 static void a_publication_without_texts_has_nothing_to_send(void **state)
 {
     struct msg *msg = publication("", "only\x1eother\n");
@@ -403,6 +406,7 @@ int main(void)
         cmocka_unit_test(an_engine_message_begins_with_a_four),
         cmocka_unit_test(every_text_of_a_publication_is_a_frame),
         cmocka_unit_test(sixteen_texts_are_the_most),
+        cmocka_unit_test(more_texts_are_no_publication),
         cmocka_unit_test(a_publication_without_texts_has_nothing_to_send),
         cmocka_unit_test(an_encoding_is_made_once_and_found_by_its_key),
         cmocka_unit_test(only_the_newest_encodings_are_kept),

@@ -539,6 +539,9 @@ static void what_is_no_state_is_not_for_players(void **state)
     (void)state;
     open_at(10);
     publish_text('e', "-", 4711, 4710, "");
+    publish_text('x', "-", 5000, 0, "text");
+    fake_redis_publish(&stage.redis, CHANNEL, STR("1 \0 - 6000 0 1 4\ntext"));
+    turns();
     publish(11, false);
     assert_heard("[change 11]");
     assert_asked("");
