@@ -66,6 +66,17 @@ test("what it prints is enough for two devices that follow each other", async (t
     await pausedFromOneToTheOther(two, one);
 });
 
+test("every address that it prints is a page", async (t) => {
+    const segue = await started(t);
+    const pages = [...segue.script.output.matchAll(/http:\/\/localhost(:\d+\/\w*)/g)].map(([, rest]) => rest);
+    assert.ok(pages.length >= 5, pages.join(" "));
+    for (const rest of pages) {
+        const { status, headers } = await request(`http://127.0.0.1${rest}`);
+        assert.equal(status, 200, rest);
+        assert.match(headers["content-type"], /^text\/html/);
+    }
+});
+
 test("--replicas: so many gateways on one port, and a further one by --join, whose end nobody else notices", async (t) => {
     const segue = await started(t, ["--replicas", "3"]);
     assert.equal(new Set(segue.metrics).size, 3);
