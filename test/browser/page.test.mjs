@@ -1,4 +1,4 @@
-// The pages themselves: who may come in, how they fit, and that they need nothing from elsewhere.
+// The player's page itself: who may come in, how it fits, and that it can be read.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -7,9 +7,10 @@ import { Gateway } from "../e2e/lib/gateway.mjs";
 import { until } from "../e2e/lib/patience.mjs";
 import { Redis } from "../e2e/lib/redis.mjs";
 import { SECRET, seconds, tokenOf } from "../e2e/lib/token.mjs";
+import { contrast, overflow, READABLE } from "./lib/look.mjs";
 import { launch, playerUrl, Window } from "./lib/window.mjs";
 
-const READABLE = 4.5; // WCAG 2, level AA
+const CARD = "color-mix(in oklab, var(--accent) 15%, var(--card))"; // the strongest colour of a device's card
 
 let browser;
 let redis;
@@ -166,10 +167,6 @@ for (const width of [320, 390, 768, 1600]) {
     }
 }
 
-function overflow({ page }) {
-    return page.evaluate(() => Math.max(0, document.documentElement.scrollWidth - window.innerWidth));
-}
-
 test("every colour is light on dark or dark on light, enough to be read", async (t) => {
     for (const colorScheme of ["light", "dark"]) {
         const context = { colorScheme, reducedMotion: "reduce" };
@@ -178,55 +175,10 @@ test("every colour is light on dark or dark on light, enough to be read", async 
         for (const row of await window.device(0).part("queue").getByRole("button").all()) {
             await row.click();
             for (const part of ["title", "artist", "album", "state", "name", "status", "detail", "elapsed"]) {
-                const ratio = await contrast(window.device(0).part(part));
+                const ratio = await contrast(window.device(0).part(part), ".device", CARD);
                 const title = await window.device(0).text("title");
                 assert.ok(ratio >= READABLE, `${part} with ${title} in ${colorScheme}: ${ratio.toFixed(2)}`);
             }
         }
-    }
-});
-
-// The contrast of an element's letters to the strongest colour of its card, as WCAG counts it.
-function contrast(locator) {
-    return locator.evaluate((node) => {
-        const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-        const rgb = (colour) => {
-            canvas.clearRect(0, 0, 1, 1);
-            canvas.fillStyle = colour;
-            canvas.fillRect(0, 0, 1, 1);
-            return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
-        };
-        const light = (colour) => {
-            const [r, g, b] = rgb(colour)
-                .map((value) => value / 255)
-                .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
-            return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-        };
-        const probe = document.createElement("i");
-        probe.className = "probe";
-        node.closest(".device").append(probe);
-        probe.style.setProperty("background-color", "color-mix(in oklab, var(--accent) 15%, var(--card))");
-        const ground = getComputedStyle(probe).backgroundColor;
-        probe.remove();
-        const [low, high] = [light(getComputedStyle(node).color), light(ground)].sort((a, b) => a - b);
-        return (high + 0.05) / (low + 0.05);
-    });
-}
-
-test("nothing is loaded from elsewhere, and nothing is inline", async (t) => {
-    const asked = [];
-    const prepare = async (page) => {
-        page.on("request", (request) => asked.push(request.url()));
-    };
-    const window = await open(t, playerUrl(gateway, tokenOf("hermit")), { prepare });
-    await window.online();
-    await window.page.goto(gateway.url("/"));
-    assert.ok(asked.length > 5);
-    assert.deepEqual(asked.filter((url) => !url.startsWith(gateway.url("/"))), []);
-    assert.deepEqual(asked.filter((url) => url.split("#")[0].includes("token=")), [], "no token in an address");
-    for (const path of ["/", "/player"]) {
-        const { text, headers } = await gateway.get(path);
-        assert.match(headers["content-security-policy"], /default-src 'none'/);
-        assert.doesNotMatch(text, /<style|style=|<script(?![^>]*\bsrc=)|\son\w+=/);
     }
 });

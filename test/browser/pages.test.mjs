@@ -1,0 +1,235 @@
+// All pages: that they fit, can be read and reached, and need nothing from elsewhere.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { Gateway } from "../e2e/lib/gateway.mjs";
+import { request } from "../e2e/lib/http.mjs";
+import { Redis } from "../e2e/lib/redis.mjs";
+import { SECRET, tokenOf } from "../e2e/lib/token.mjs";
+import { contrast, overflow, READABLE, tooSmall } from "./lib/look.mjs";
+import { launch, Window } from "./lib/window.mjs";
+
+const KEY = "the-backends-key";
+const LONG = `${"A_very_long_name_that_has_no_place_to_break_it_".repeat(4)} and one more`;
+
+// Path, and what it takes until everything stands there that can.
+const PAGES = {
+    "/": async () => {},
+    "/car": fillCar,
+    "/carplay": async ({ page }) => {
+        await page.waitForSelector('.car[data-status="online"]');
+        await page.waitForSelector('.device[data-status="online"] [data-part=next][aria-disabled=false]');
+        await page.click(".device [data-part=next]");
+        await page.waitForSelector(".car.playing");
+    },
+    "/rooms": async ({ page }) => {
+        await page.waitForSelector("#door:not([hidden])");
+    },
+    "/rooms#room=wide": fillRoom,
+    "/feed": fillFeed,
+};
+
+let browser;
+let redis;
+let gateway;
+
+before(async () => {
+    redis = await Redis.start();
+    gateway = await Gateway.start({ flags: { redis: redis.url, "jwt-secret": SECRET, "api-key": KEY } });
+    browser = await launch();
+});
+
+after(async () => {
+    await browser?.close();
+    await gateway?.close();
+    await redis?.close();
+});
+
+async function open(t, path, user, options) {
+    const hash = `${path.includes("#") ? "&" : "#"}token=${tokenOf(user)}`;
+    const window = await Window.open(browser, gateway.url(path + hash), options);
+    t.after(() => window.close());
+    return window;
+}
+
+async function openFolds({ page }) {
+    for (const fold of await page.locator("details").all()) {
+        await fold.evaluate((node) => (node.open = true));
+    }
+}
+
+async function fillCar(window) {
+    const { page } = window;
+    await page.waitForSelector('.car[data-status="online"]');
+    await openFolds(window);
+    await page.fill("[name=mediaTitle]", LONG);
+    await page.fill("[name=mediaArtist]", LONG);
+    await page.click("#say [type=submit]");
+    await page.waitForSelector(".car.playing");
+    await page.fill("[name=mediaId]", "0.5");
+    await page.$eval("[name=mediaId]", (field) => (field.step = "any"));
+    await page.$eval("[name=mediaId]", (field) => (field.min = ""));
+    await page.click("#say [type=submit]");
+    await page.waitForSelector(".car .notice:not(:empty)");
+}
+
+async function fillRoom({ page }) {
+    await page.waitForSelector(".room [data-part=send][aria-disabled=false]");
+    await page.fill(".room [data-part=name]", LONG.slice(0, 60));
+    await page.fill(".room [data-part=text]", LONG);
+    await page.press(".room [data-part=text]", "Enter");
+    await page.waitForSelector(".message:not(.pending)");
+    await page.click(".room [data-part=copy]");
+}
+
+async function fillFeed({ page }) {
+    await page.click(".topic [data-part=subscribe]");
+    await page.waitForFunction(() => document.querySelector(".topic [data-part=hint]").textContent.startsWith("Subscribed"));
+    const { status } = await request(gateway.url("/api/feeds/wisdom"), {
+        method: "POST",
+        headers: { "X-API-Key": KEY, "Content-Type": "application/json" },
+        body: JSON.stringify({ message: LONG }),
+    });
+    assert.equal(status, 200);
+    await page.waitForSelector(".lines li");
+}
+
+test("the overview leads to every page and brings the token along", async (t) => {
+    const window = await open(t, "/", "visitor");
+    for (const name of ["Player", "Car", "Rooms", "Feed"]) {
+        await window.page.click(`.doors a:has-text("${name}")`);
+        await window.page.waitForSelector("#stage:not([hidden])");
+        assert.equal(await window.page.textContent("#user"), "visitor", name);
+        assert.equal(await window.page.textContent(".pages [aria-current]"), name);
+        assert.deepEqual(await window.page.locator(".pages a").allTextContents(), ["Player", "Car", "Rooms", "Feed"]);
+        await window.page.click(".brand");
+        await window.page.waitForSelector(".doors");
+    }
+    await window.page.click("text=With a car beside it");
+    await window.page.waitForSelector(".car");
+});
+
+for (const [path, fill] of Object.entries(PAGES)) {
+    for (const width of [320, 390, 768, 1600]) {
+        for (const colorScheme of ["light", "dark"]) {
+            test(`${path} fits ${width} pixels, ${colorScheme}`, async (t) => {
+                const context = { viewport: { width, height: 800 }, colorScheme };
+                const window = await open(t, path, `u${"wide".repeat(30)}`, { context });
+                await fill(window);
+                assert.equal(await overflow(window), 0);
+                assert.deepEqual(await tooSmall(window), []);
+            });
+        }
+    }
+}
+
+// Selector of what is read, the ground that it stands on, and its colour where it has more than one.
+const CAR = "color-mix(in oklab, var(--accent) 18%, var(--card))";
+const READ = {
+    "/": [[".lead", "body"], [".doors span", "a"], [".points p", "body"], [".pages a", "body"], [".steps dd", ".steps"]],
+    "/car": [
+        [".car-clock", ".car", CAR],
+        [".car .state", ".car", CAR],
+        [".car h2", ".car", CAR],
+        [".car-artist", ".car", CAR],
+        [".car .album", ".car", CAR],
+        [".car .link-state", ".car", CAR],
+        [".car .times span", ".car"],
+        [".car .notice", ".car"],
+        [".fields label", "body"],
+        [".fields .hint", "body"],
+        [".fields input", "input"],
+        [".log code", ".log"],
+        [".log time", ".log"],
+        [".foot p", "body"],
+    ],
+    "/rooms": [["#door .hint", "#door"], [".or", "#door"], ["#enter .primary", ".primary"]],
+    "/rooms#room=wide": [
+        [".room h1", ".room"],
+        [".members", ".room"],
+        [".message .text", ".text"],
+        [".message b", ".talk"],
+        [".message time", ".talk"],
+        [".note", ".talk"],
+        [".composer input", "input"],
+    ],
+    "/feed": [[".topic .hint", ".topic"], [".lines p", "li"], [".lines time", "li"], ["#topic", "input"]],
+};
+
+for (const colorScheme of ["light", "dark"]) {
+    test(`what is written can be read, ${colorScheme}`, async (t) => {
+        for (const [path, parts] of Object.entries(READ)) {
+            const context = { colorScheme, reducedMotion: "reduce" };
+            const window = await open(t, path, `reader-${colorScheme}`, { context });
+            await PAGES[path](window);
+            for (const [selector, ground, colour] of parts) {
+                const ratio = await contrast(window.page.locator(selector).first(), ground, colour);
+                assert.ok(ratio >= READABLE, `${path} ${selector}, ${colorScheme}: ${ratio.toFixed(2)}`);
+            }
+        }
+    });
+
+    test(`every colour of members and processes can be read, ${colorScheme}`, async (t) => {
+        const window = await open(t, "/feed", `hues-${colorScheme}`, { context: { colorScheme } });
+        await fillFeed(window);
+        const mark = window.page.locator(".lines .server").first();
+        for (let hue = 0; hue < 6; hue++) {
+            await mark.evaluate((node, number) => (node.dataset.hue = number), hue);
+            const ground = `color-mix(in oklab, ${await mark.evaluate((node) => getComputedStyle(node).color)} 11%, var(--sunk))`;
+            const ratio = await contrast(mark, "li", ground);
+            assert.ok(ratio >= READABLE, `colour ${hue}, ${colorScheme}: ${ratio.toFixed(2)}`);
+        }
+    });
+}
+
+test("nothing is loaded from elsewhere, nothing is inline, and no address bears a token", async (t) => {
+    for (const path of ["/player", ...Object.keys(PAGES)]) {
+        const asked = [];
+        const prepare = async (page) => {
+            page.on("request", (one) => asked.push(one.url()));
+            page.on("websocket", (socket) => asked.push(socket.url().replace("ws", "http")));
+        };
+        const window = await open(t, path, "hermit", { prepare });
+        await PAGES[path]?.(window);
+        assert.ok(asked.length > 5, path);
+        assert.deepEqual(asked.filter((url) => !url.startsWith(gateway.url("/"))), [], path);
+        assert.deepEqual(asked.filter((url) => url.split("#")[0].includes("token=")), [], path);
+        const { text, headers } = await gateway.get(path.split("#")[0]);
+        assert.match(headers["content-security-policy"], /default-src 'none'/);
+        assert.doesNotMatch(text, /<style|style=|<script(?![^>]*\bsrc=)|\son\w+=/, path);
+    }
+});
+
+test("every control has a name, and is reached by the keyboard", async (t) => {
+    for (const [path, fill] of Object.entries(PAGES)) {
+        const window = await open(t, path, "typist");
+        await fill(window);
+        const nameless = await window.page.$$eval("button, a, input, select, textarea", (nodes) =>
+            nodes
+                .filter((node) => node.checkVisibility())
+                .filter((node) => !(node.textContent.trim() || node.ariaLabel || node.labels?.[0]?.textContent.trim()))
+                .map((node) => node.outerHTML),
+        );
+        assert.deepEqual(nameless, [], path);
+        const count = await window.page.$$eval(
+            "button, a, summary, input, select, textarea",
+            (nodes) => nodes.filter((node) => node.checkVisibility() && !node.disabled).length,
+        );
+        await window.page.evaluate(() => document.activeElement?.blur());
+        const reached = new Set();
+        for (let i = 0; i < count + 3; i++) {
+            await window.page.keyboard.press("Tab");
+            reached.add(await window.page.evaluate(() => document.activeElement.outerHTML));
+        }
+        const missed = await window.page.$$eval(
+            "button, a, summary, input, select, textarea",
+            (nodes, seen) =>
+                nodes
+                    .filter((node) => node.checkVisibility() && !node.disabled && !seen.includes(node.outerHTML))
+                    .map((node) => node.outerHTML.slice(0, 120)),
+            [...reached],
+        );
+        assert.deepEqual(missed, [], path);
+    }
+});
