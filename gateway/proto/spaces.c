@@ -1,9 +1,11 @@
 /* Which namespaces of Socket.IO there are: one row each. */
+#include "gateway/proto/feed_space.h"
 #include "gateway/proto/playback.h"
 #include "gateway/proto/socketio_core.h"
 
 static const struct sio_space *const spaces[] = {
     &playback_space,
+    &feed_space,
     NULL,
 };
 
