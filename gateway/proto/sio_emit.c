@@ -119,28 +119,37 @@ bool sio_emit_binary(struct sio_socket *socket, struct str body, const struct st
     return sent;
 }
 
+/* What the bytes differ by. A crowd without offsets is told without an allocation per head. */
+static struct str shared_key(struct sio_socket *socket, struct buf *room)
+{
+    if (socket->space->offset == NULL) {
+        return socket->space->name;
+    }
+    buf_add(room, socket->space->name);
+    add_offset(socket, room);
+    return buf_str(room);
+}
+
 bool sio_emit_shared(struct sio_socket *socket, struct msg *msg, struct str head,
                      struct str body)
 {
-    struct buf key = {0}, whole = {0}, text = {0};
-    struct msg *frame;
+    struct buf room = {0}, whole = {0}, text = {0};
+    struct str key = shared_key(socket, &room);
+    struct msg *frame = msg_cached(msg, key);
     bool sent;
 
-    buf_add(&key, socket->space->name);
-    add_offset(socket, &key);
-    frame = msg_cached(msg, buf_str(&key));
     if (frame == NULL) {
         buf_add(&whole, head);
         buf_add(&whole, body);
         add_event(socket, &text, buf_str(&whole), 0);
         frame = msg_engine(buf_str(&text));
-        msg_cache(msg, buf_str(&key), frame);
+        msg_cache(msg, key, frame);
         msg_unref(frame); /* the message keeps it */
         buf_finish(&whole);
         buf_finish(&text);
     }
     sent = session_send(socket->session, frame);
-    buf_finish(&key);
+    buf_finish(&room);
     return sent;
 }
 
