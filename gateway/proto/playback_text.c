@@ -16,7 +16,8 @@ static enum err wrong(char why[JSON_WHY_MAX], const char *name, const char *what
 
 static bool is_seconds(const cJSON *item)
 {
-    return cJSON_IsNumber(item) && item->valuedouble >= 0 && item->valuedouble <= seconds_max;
+    return item != NULL && cJSON_IsNumber(item) && item->valuedouble >= 0 &&
+           item->valuedouble <= seconds_max;
 }
 
 /* ---- commands ---- */

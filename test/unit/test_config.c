@@ -293,6 +293,8 @@ static void other_wrong_values_have_their_own_words(void **state)
     assert_wrong("--log-format: JSON is not one of text, json", "--log-format=JSON");
     assert_wrong("--jwt-issuer: must not be empty", "--jwt-issuer", "");
     assert_wrong("--jwt-secret: must not be empty", "--jwt-secret", "");
+    assert_wrong("--anonymous: chats is not one of player, playback, chat, feed, events",
+                 "--anonymous", "chat,chats");
     assert_wrong("--redis-prefix: a{b} is not printable ASCII without blanks and braces",
                  "--redis-prefix", "a{b}");
     assert_wrong("--redis-prefix: a b is not printable ASCII without blanks and braces",
@@ -341,6 +343,7 @@ static void a_secret_is_never_shown(void **state)
     memset(long_secret, 's', 4097);
     assert_wrong("--jwt-secret: is longer than 4096 bytes", "--jwt-secret", long_secret);
     assert_wrong("--redis: is longer than 4096 bytes", "--redis", long_secret);
+    assert_wrong("--api-key: is longer than 4096 bytes", "--api-key", long_secret);
     assert_runs("--jwt-secret", long_secret + 1);
     assert_wrong("argument 3 is not a flag; see segue --help", "--jwt-secret", "correct",
                  "horse");
@@ -353,6 +356,10 @@ static void a_given_list_replaces_the_default_and_grows(void **state)
     assert_runs("--origins", "https://a.example, https://b.example",
                 "--origins=http://c.example:81", "--token-cookie", "sid", "--token-header",
                 "x-token", "--jwt-key", "a=/x,y.pem", "--jwt-key", "/z.pem");
+    assert_true(config_allows_anonymous(config, "chat"));
+    assert_true(config_allows_anonymous(config, "feed"));
+    assert_false(config_allows_anonymous(config, "player"));
+    assert_int_equal(config->api_keys.count, 0);
     assert_int_equal(config->origins.count, 3);
     assert_string_equal(config->origins.items[1], "https://b.example");
     assert_string_equal(config->origins.items[2], "http://c.example:81");
@@ -369,6 +376,20 @@ static void a_given_list_replaces_the_default_and_grows(void **state)
     assert_string_equal(config->jwt_keys.items[1], "b=/b.pem");
     assert_int_equal(config->token_cookies.count, 1);
     assert_string_equal(config->token_cookies.items[0], "three");
+}
+
+static void keys_and_protocols_are_as_they_were_given(void **state)
+{
+    (void)state;
+    assert_runs("--api-key", "one,with a comma", "--api-key=two", "--api-key", "",
+                "--anonymous=events, player");
+    assert_int_equal(config->api_keys.count, 2);
+    assert_string_equal(config->api_keys.items[0], "one,with a comma");
+    assert_string_equal(config->api_keys.items[1], "two");
+    assert_true(config_allows_anonymous(config, "player"));
+    assert_false(config_allows_anonymous(config, "chat"));
+    assert_runs("--anonymous", "");
+    assert_false(config_allows_anonymous(config, "chat"));
 }
 
 static void a_list_is_bounded(void **state)
@@ -507,6 +528,7 @@ int main(void)
         cmocka_unit_test_setup(a_long_or_binary_value_is_shown_cut_and_clean, clean),
         cmocka_unit_test_setup(a_secret_is_never_shown, clean),
         cmocka_unit_test_setup(a_given_list_replaces_the_default_and_grows, clean),
+        cmocka_unit_test_setup(keys_and_protocols_are_as_they_were_given, clean),
         cmocka_unit_test_setup(a_list_is_bounded, clean),
         cmocka_unit_test_setup(a_feed_has_a_name_a_file_and_a_period, clean),
         cmocka_unit_test_setup(what_is_no_feed_is_refused, clean),

@@ -95,68 +95,66 @@ static struct buf state_of(const char *text)
     return to;
 }
 
+#define BASE "\"isPlaying\":true,\"currentTime\":1.5"
+static const char *const states[][2] = {
+    {"{" BASE "}", "1|1.5||||||||"},
+    {"{\"isPlaying\":false,\"currentTime\":0,\"mediaId\":7}", "0|0|7|||||||"},
+    {"{" BASE ",\"mediaId\":\"a\\u0001\"}", "1|1.5|\"a\\u0001\"|||||||"},
+    {"{" BASE ",\"mediaId\":-3,\"duration\":200.5,\"mediaTitle\":\"T\\\"\","
+     "\"mediaArtist\":\"A\",\"mediaAlbum\":\"\",\"mediaType\":\"music\",\"userId\":9,"
+     "\"socketId\":\"abc\"}",
+     "1|1.5|-3|200.5|\"T\\\"\"|\"A\"|\"\"|\"music\"|abc|"},
+    {"{" BASE ",\"duration\":1,\"media\":{\"id\":1,\"title\":\"T\",\"artist\":\"A\","
+     "\"album\":\"B\",\"type\":\"video\"},\"mediaId\":null,\"mediaTitle\":5}",
+     "1|1.5|1|1|\"T\"|\"A\"|\"B\"|\"video\"||"},
+    {"{" BASE ",\"mediaId\":1,\"duration\":null,\"mediaTitle\":null,\"socketId\":null}",
+     "1|1.5|1|||||||"},
+    {"{" BASE ",\"mediaId\":null}", "1|1.5|null|||||||"},
+    {"{" BASE ",\"media\":null}", "1|1.5|null|||||||"},
+    {"{" BASE ",\"media\":null,\"mediaId\":1}", "1|1.5|1|||||||"},
+    {"{" BASE ",\"media\":{\"id\":null}}", "1|1.5|null|||||||"},
+    {"{" BASE ",\"media\":{}}", "1|1.5||||||||"},
+    {"{\"isPlaying\":true,\"currentTime\":-0.0}", "1|0||||||||"},
+    {"[]", "must be an object"},
+    {"{\"currentTime\":1}", "isPlaying: is missing"},
+    {"{\"isPlaying\":null,\"currentTime\":1}", "isPlaying: must be a boolean"},
+    {"{\"isPlaying\":1,\"currentTime\":1}", "isPlaying: must be a boolean"},
+    {"{\"isPlaying\":true}", "currentTime: is missing"},
+    {"{\"isPlaying\":true,\"currentTime\":null}", "currentTime: must be a number"},
+    {"{\"isPlaying\":true,\"currentTime\":\"1\"}", "currentTime: must be a number"},
+    {"{\"isPlaying\":true,\"currentTime\":-0.1}",
+     "currentTime: must be a number of seconds, 0 to 9007199254740991"},
+    {"{\"isPlaying\":true,\"currentTime\":1e16}",
+     "currentTime: must be a number of seconds, 0 to 9007199254740991"},
+    {"{" BASE ",\"duration\":-1}",
+     "duration: must be a number of seconds, 0 to 9007199254740991"},
+    {"{" BASE ",\"duration\":\"1\"}", "duration: must be a number"},
+    {"{" BASE ",\"mediaId\":1.5}", "mediaId: must be an integer or a string of 1 to 128 bytes"},
+    {"{" BASE ",\"mediaId\":9007199254740992}",
+     "mediaId: must be an integer or a string of 1 to 128 bytes"},
+    {"{" BASE ",\"mediaId\":\"\"}",
+     "mediaId: must be an integer or a string of 1 to 128 bytes"},
+    {"{" BASE ",\"mediaId\":true}",
+     "mediaId: must be an integer or a string of 1 to 128 bytes"},
+    {"{" BASE ",\"mediaTitle\":5}", "mediaTitle: must be a string of at most 1024 bytes"},
+    {"{" BASE ",\"mediaArtist\":{}}", "mediaArtist: must be a string of at most 1024 bytes"},
+    {"{" BASE ",\"mediaAlbum\":[]}", "mediaAlbum: must be a string of at most 1024 bytes"},
+    {"{" BASE ",\"mediaType\":false}", "mediaType: must be a string of at most 1024 bytes"},
+    {"{" BASE ",\"socketId\":5}", "socketId: must be a string of at most 128 bytes"},
+    {"{" BASE ",\"media\":5}", "media: must be an object"},
+    {"{" BASE ",\"media\":{\"id\":{}}}",
+     "media.id: must be an integer or a string of 1 to 128 bytes"},
+    {"{" BASE ",\"mediaId\":1,\"mediaId\":2}", "mediaId: stands there twice"},
+    {"{" BASE ",\"isPlaying\":true}", "isPlaying: stands there twice"},
+};
+
 static void a_state_becomes_arguments_or_a_named_field(void **state)
 {
-#define BASE "\"isPlaying\":true,\"currentTime\":1.5"
-    static const char *const rows[][2] = {
-        {"{" BASE "}", "1|1.5||||||||"},
-        {"{\"isPlaying\":false,\"currentTime\":0,\"mediaId\":7}", "0|0|7|||||||"},
-        {"{" BASE ",\"mediaId\":\"a\\u0001\"}", "1|1.5|\"a\\u0001\"|||||||"},
-        {"{" BASE ",\"mediaId\":-3,\"duration\":200.5,\"mediaTitle\":\"T\\\"\","
-         "\"mediaArtist\":\"A\",\"mediaAlbum\":\"\",\"mediaType\":\"music\",\"userId\":9,"
-         "\"socketId\":\"abc\"}",
-         "1|1.5|-3|200.5|\"T\\\"\"|\"A\"|\"\"|\"music\"|abc|"},
-        {"{" BASE ",\"duration\":1,\"media\":{\"id\":1,\"title\":\"T\",\"artist\":\"A\","
-         "\"album\":\"B\",\"type\":\"video\"},\"mediaId\":null,\"mediaTitle\":5}",
-         "1|1.5|1|1|\"T\"|\"A\"|\"B\"|\"video\"||"},
-        {"{" BASE ",\"mediaId\":1,\"duration\":null,\"mediaTitle\":null,\"socketId\":null}",
-         "1|1.5|1|||||||"},
-        {"{" BASE ",\"mediaId\":null}", "1|1.5|null|||||||"},
-        {"{" BASE ",\"media\":null}", "1|1.5|null|||||||"},
-        {"{" BASE ",\"media\":null,\"mediaId\":1}", "1|1.5|1|||||||"},
-        {"{" BASE ",\"media\":{\"id\":null}}", "1|1.5|null|||||||"},
-        {"{" BASE ",\"media\":{}}", "1|1.5||||||||"},
-        {"{\"isPlaying\":true,\"currentTime\":-0.0}", "1|0||||||||"},
-        {"[]", "must be an object"},
-        {"{\"currentTime\":1}", "isPlaying: is missing"},
-        {"{\"isPlaying\":null,\"currentTime\":1}", "isPlaying: must be a boolean"},
-        {"{\"isPlaying\":1,\"currentTime\":1}", "isPlaying: must be a boolean"},
-        {"{\"isPlaying\":true}", "currentTime: is missing"},
-        {"{\"isPlaying\":true,\"currentTime\":null}", "currentTime: must be a number"},
-        {"{\"isPlaying\":true,\"currentTime\":\"1\"}", "currentTime: must be a number"},
-        {"{\"isPlaying\":true,\"currentTime\":-0.1}",
-         "currentTime: must be a number of seconds, 0 to 9007199254740991"},
-        {"{\"isPlaying\":true,\"currentTime\":1e16}",
-         "currentTime: must be a number of seconds, 0 to 9007199254740991"},
-        {"{" BASE ",\"duration\":-1}",
-         "duration: must be a number of seconds, 0 to 9007199254740991"},
-        {"{" BASE ",\"duration\":\"1\"}", "duration: must be a number"},
-        {"{" BASE ",\"mediaId\":1.5}",
-         "mediaId: must be an integer or a string of 1 to 128 bytes"},
-        {"{" BASE ",\"mediaId\":9007199254740992}",
-         "mediaId: must be an integer or a string of 1 to 128 bytes"},
-        {"{" BASE ",\"mediaId\":\"\"}",
-         "mediaId: must be an integer or a string of 1 to 128 bytes"},
-        {"{" BASE ",\"mediaId\":true}",
-         "mediaId: must be an integer or a string of 1 to 128 bytes"},
-        {"{" BASE ",\"mediaTitle\":5}", "mediaTitle: must be a string of at most 1024 bytes"},
-        {"{" BASE ",\"mediaArtist\":{}}",
-         "mediaArtist: must be a string of at most 1024 bytes"},
-        {"{" BASE ",\"mediaAlbum\":[]}", "mediaAlbum: must be a string of at most 1024 bytes"},
-        {"{" BASE ",\"mediaType\":false}", "mediaType: must be a string of at most 1024 bytes"},
-        {"{" BASE ",\"socketId\":5}", "socketId: must be a string of at most 128 bytes"},
-        {"{" BASE ",\"media\":5}", "media: must be an object"},
-        {"{" BASE ",\"media\":{\"id\":{}}}",
-         "media.id: must be an integer or a string of 1 to 128 bytes"},
-        {"{" BASE ",\"mediaId\":1,\"mediaId\":2}", "mediaId: stands there twice"},
-        {"{" BASE ",\"isPlaying\":true}", "isPlaying: stands there twice"},
-    };
-
     (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct buf got = state_of(rows[i][0]);
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        struct buf got = state_of(states[i][0]);
 
-        assert_str(buf_str(&got), rows[i][1]);
+        assert_str(buf_str(&got), states[i][1]);
         buf_finish(&got);
     }
 }

@@ -6,7 +6,8 @@
 #include <string.h>
 
 #include "common/mem.h"
-#include "gateway/session.h"
+#include "gateway/session_leash.h"
+#include "gateway/store/keys.h"
 #include "test/unit/fake_clock.h"
 
 /* A protocol and a carrier that write down what they are asked for, one letter each. The
@@ -183,6 +184,55 @@ static int teardown(void **state)
         return -1; /* somebody was counted and not discounted */
     }
     return uv_loop_close(&stage.loop);
+}
+
+/* ---- who is sent away ---- */
+
+static void ignore_channel(void *owner, struct str channel)
+{
+    (void)owner;
+    (void)channel;
+}
+
+static void publish_to(const char *channel, const char *envelope)
+{
+    struct msg *msg = msg_from_envelope(str_of(envelope));
+
+    assert_non_null(msg);
+    hub_publish(stage.services.hub, str_of(channel), msg);
+    msg_unref(msg);
+}
+
+static void a_leash_is_pulled_for_its_users_alone(void **state)
+{
+    static const struct hub_events events = {.watch = ignore_channel,
+                                             .unwatch = ignore_channel};
+    uint64_t channels = 0;
+
+    (void)state;
+    keys_setup("");
+    stage.services.hub = hub_create(&events, NULL, &channels);
+    session_accept(stage.session);
+    session_follow(stage.session, str_from("", 0));
+    assert_int_equal(channels, 0);
+    session_follow(stage.session, STR("ann"));
+    session_follow(stage.session, STR("b b"));
+    assert_int_equal(channels, 2);
+    hub_changed(stage.services.hub, STR("user:{ann}"), true);
+    hub_changed(stage.services.hub, STR("user:{b%20b}"), true);
+    assert_heard("A");
+    publish_to("user:{ann}", "1 e - 5 0 1 0\n\"x\"");
+    publish_to("user:{cat}", "1 d - 5 0 1 0\n");
+    assert_heard("");
+    publish_to("user:{b%20b}", "1 d - 5 0 1 0\n");
+    assert_heard("cC");
+    assert_int_equal(stage.reason, REASON_DISCONNECTED);
+    publish_to("user:{ann}", "1 d - 6 0 1 0\n");
+    assert_heard("");
+    hub_changed(stage.services.hub, STR("user:{ann}"), false);
+    hub_changed(stage.services.hub, STR("user:{b%20b}"), false);
+    hub_destroy(stage.services.hub);
+    stage.services.hub = NULL;
 }
 
 static uint64_t open_sessions(void)
@@ -579,6 +629,7 @@ int main(void)
         TEST(a_burst_of_one_takes_one_at_a_time),
         TEST(the_largest_rate_and_the_longest_silence_do_not_overflow),
         TEST(other_traffic_is_charged_to_the_same_account),
+        TEST(a_leash_is_pulled_for_its_users_alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
