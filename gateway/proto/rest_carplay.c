@@ -54,7 +54,7 @@ void rest_control(struct exchange *exchange)
     struct str tag;
 
     if (playback_read_command(exchange->body, &command, why) != ERR_OK) {
-        exchange_refuse(exchange, ERR_INVALID, why);
+        exchange_refuse(exchange, ERR_BAD_REQUEST, why);
         return;
     }
     tag = tag_of(exchange, &names);

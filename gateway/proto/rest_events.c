@@ -105,7 +105,7 @@ static void add_event(struct exchange *exchange, enum key channel, struct str ta
     char why[JSON_WHY_MAX];
 
     if (read_event(exchange, &body, why) != ERR_OK) {
-        exchange_refuse(exchange, ERR_INVALID, why);
+        exchange_refuse(exchange, ERR_BAD_REQUEST, why);
     } else {
         store_call(exchange->services->store, SCRIPT_event_add,
                    STRS(keys_name(&events, KEY_EVENTS, tag), keys_name(&told, channel, tag)),

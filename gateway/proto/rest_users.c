@@ -26,7 +26,7 @@ static bool is_user(struct str name)
 bool rest_user_tag(struct exchange *exchange, struct buf *tag)
 {
     if (!is_user(exchange->request->param)) {
-        exchange_refuse(exchange, ERR_INVALID,
+        exchange_refuse(exchange, ERR_BAD_REQUEST,
                         "the user in the path: must be 1 to 128 bytes of UTF-8 without "
                         "control characters");
         return false;
@@ -128,7 +128,7 @@ void rest_disconnect_user(struct exchange *exchange)
     char why[JSON_WHY_MAX];
 
     if (json_read(exchange->body, &reason, 1, why) != ERR_OK) {
-        exchange_refuse(exchange, ERR_INVALID, why);
+        exchange_refuse(exchange, ERR_BAD_REQUEST, why);
     } else if (rest_user_tag(exchange, &tag)) {
         log_write(LOG_INFO, "operator disconnects a user",
                   LOG_STR("user", exchange->request->param), LOG_STR("reason", reason.text));

@@ -163,8 +163,8 @@ describe("carplay", () => {
     describe("bad input", () => {
         const seek = /^value: must be a number of seconds/;
         const rows = [
-            ["", "invalid", /^command: is missing/],
-            ["{}", "invalid", /^command: is missing/],
+            ["", "bad_request", /^command: is missing/],
+            ["{}", "bad_request", /^command: is missing/],
             ["{", "bad_request", /./],
             ["null", "bad_request", /JSON object/],
             ["[]", "bad_request", /JSON object/],
@@ -173,22 +173,22 @@ describe("carplay", () => {
             ['{"command":"play",}', "bad_request", /./],
             [Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), "bad_request", /./],
             ["[".repeat(2000), "bad_request", /./],
-            [{ command: null }, "invalid", /^command: must be a string/],
-            [{ command: 1 }, "invalid", /^command: must be a string/],
-            [{ command: ["play"] }, "invalid", /^command: must be a string/],
-            [{ command: "" }, "invalid", /^command: must be play, pause/],
-            [{ command: "PLAY" }, "invalid", /^command: must be play, pause/],
-            [{ command: "stop" }, "invalid", /^command: must be play, pause/],
-            [{ command: "seek" }, "invalid", seek],
-            [{ command: "seek", value: null }, "invalid", seek],
-            [{ command: "seek", value: "30" }, "invalid", seek],
-            [{ command: "seek", value: true }, "invalid", seek],
-            [{ command: "seek", value: {} }, "invalid", seek],
-            [{ command: "seek", value: -1 }, "invalid", seek],
-            ['{"command":"seek","value":1e17}', "invalid", seek],
+            [{ command: null }, "bad_request", /^command: must be a string/],
+            [{ command: 1 }, "bad_request", /^command: must be a string/],
+            [{ command: ["play"] }, "bad_request", /^command: must be a string/],
+            [{ command: "" }, "bad_request", /^command: must be play, pause/],
+            [{ command: "PLAY" }, "bad_request", /^command: must be play, pause/],
+            [{ command: "stop" }, "bad_request", /^command: must be play, pause/],
+            [{ command: "seek" }, "bad_request", seek],
+            [{ command: "seek", value: null }, "bad_request", seek],
+            [{ command: "seek", value: "30" }, "bad_request", seek],
+            [{ command: "seek", value: true }, "bad_request", seek],
+            [{ command: "seek", value: {} }, "bad_request", seek],
+            [{ command: "seek", value: -1 }, "bad_request", seek],
+            ['{"command":"seek","value":1e17}', "bad_request", seek],
             ['{"command":"seek","value":1e999}', "bad_request", /./],
-            [{ command: "play", value: "30" }, "invalid", /^value: must be a number/],
-            ['{"command":"play","command":"pause"}', "invalid", /^command: stands there twice/],
+            [{ command: "play", value: "30" }, "bad_request", /^value: must be a number/],
+            ['{"command":"play","command":"pause"}', "bad_request", /^command: stands there twice/],
         ];
 
         test("is refused with the field named, and changes nothing", async () => {
@@ -360,7 +360,7 @@ describe("carplay", () => {
         const more = (name, labels) => (after.get(name, labels) ?? 0) - (before.get(name, labels) ?? 0);
         assert.equal(more("segue_messages_received_total", { protocol: "api" }), 2);
         assert.equal(more("segue_messages_sent_total", { protocol: "api" }), 2);
-        assert.equal(more("segue_rejected_total", { reason: "invalid_format" }), 1);
+        assert.equal(more("segue_rejected_total", { reason: "bad_request" }), 1);
         assert.equal(more("segue_rejected_total", { reason: "unauthorized" }), 1);
     });
 

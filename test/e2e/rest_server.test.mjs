@@ -144,23 +144,23 @@ describe("server API", () => {
         const rows = [
             ["{", "bad_request", /./],
             ["[]", "bad_request", /JSON object/],
-            ["", "invalid", named],
-            [{}, "invalid", named],
-            [{ event: null }, "invalid", named],
-            [{ event: 5 }, "invalid", named],
-            [{ event: "" }, "invalid", named],
-            [{ event: "x".repeat(65) }, "invalid", named],
-            [{ event: "a b" }, "invalid", named],
-            [{ event: "ü" }, "invalid", named],
-            [{ event: "a\n" }, "invalid", named],
-            [{ event: "a/b" }, "invalid", named],
+            ["", "bad_request", named],
+            [{}, "bad_request", named],
+            [{ event: null }, "bad_request", named],
+            [{ event: 5 }, "bad_request", named],
+            [{ event: "" }, "bad_request", named],
+            [{ event: "x".repeat(65) }, "bad_request", named],
+            [{ event: "a b" }, "bad_request", named],
+            [{ event: "ü" }, "bad_request", named],
+            [{ event: "a\n" }, "bad_request", named],
+            [{ event: "a/b" }, "bad_request", named],
             ...["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"].map((name) => [
                 { event: name },
-                "invalid",
+                "bad_request",
                 named,
             ]),
-            ['{"event":"a","event":"b"}', "invalid", named],
-            ['{"event":"a","data":1,"data":2}', "invalid", /^data: /],
+            ['{"event":"a","event":"b"}', "bad_request", named],
+            ['{"event":"a","data":1,"data":2}', "bad_request", /^data: /],
             ['{"event":"a","data":"\\u0000"}', "bad_request", /./],
             ['{"event":"a","data":"\\ud800"}', "bad_request", /./],
             [`{"event":"a","data":${"[".repeat(40)}${"]".repeat(40)}}`, "bad_request", /./],
@@ -347,7 +347,7 @@ describe("server API", () => {
             const user = site.user();
             const player = await site.player(user, 0);
             for (const reason of [5, null, {}, "x".repeat(257)]) {
-                assertRefused(await post(pathOf(user, "disconnect"), { reason }), 400, "invalid", /^reason: /);
+                assertRefused(await post(pathOf(user, "disconnect"), { reason }), 400, "bad_request", /^reason: /);
             }
             await player.hearsNothing();
         });
