@@ -43,11 +43,14 @@ static void too_slow(struct chat *chat)
     session_close(&chat->session, REASON_SLOW);
 }
 
-static void say(struct chat *chat, struct str text)
+static bool say(struct chat *chat, struct str text)
 {
-    if (!session_say(&chat->session, text)) {
+    bool said = session_say(&chat->session, text);
+
+    if (!said) {
         too_slow(chat);
     }
+    return said;
 }
 
 static void say_error(struct chat *chat, const char *code, const char *message)
@@ -61,31 +64,39 @@ static void say_error(struct chat *chat, const char *code, const char *message)
 
 /* ---- what the room tells ---- */
 
-static void on_tell(struct room_member *member, enum room_event event, struct str frame)
+static bool on_tell(struct room_member *member, enum room_event event, struct str frame)
 {
     struct chat *chat = chat_of_member(member);
 
     (void)event;
     session_accept(&chat->session);
-    say(chat, frame);
+    return say(chat, frame);
 }
 
-static void on_pass(struct room_member *member, enum room_event event, struct msg *msg)
+static bool on_pass(struct room_member *member, enum room_event event, struct msg *msg)
 {
     struct chat *chat = chat_of_member(member);
 
     (void)event;
     if (!session_send(&chat->session, msg)) {
         too_slow(chat);
+        return false;
     }
+    return true;
 }
 
-static void on_lost(struct room_member *member)
+static void on_ready(struct room_member *member)
 {
+    (void)member; /* the welcome said it */
+}
+
+static void on_lost(struct room_member *member, enum err err)
+{
+    (void)err;
     session_close(&chat_of_member(member)->session, REASON_UNAVAILABLE);
 }
 
-static const struct room_user user = {on_tell, on_pass, on_lost};
+static const struct room_user user = {on_tell, on_pass, on_ready, on_lost};
 
 /* ---- what a client says ---- */
 
@@ -152,6 +163,7 @@ static enum err find_room(const struct request *request, struct buf *room)
 
 static void chat_open(struct session *session, const struct request *request)
 {
+    struct room_member *member = &chat_of(session)->member;
     struct buf room = {0};
 
     if (find_room(request, &room) != ERR_OK) {
@@ -159,7 +171,8 @@ static void chat_open(struct session *session, const struct request *request)
                        "room: must be 1 to 64 letters, digits, _ and -");
     } else {
         session_follow(session, session_user(session));
-        room_enter(&chat_of(session)->member, session->services, &user, buf_str(&room));
+        room_attach(member, session->services, &user, buf_str(&room), str_from("", 0), 0);
+        room_listen(member);
     }
     buf_finish(&room);
 }

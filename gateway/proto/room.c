@@ -16,7 +16,6 @@
 #include "gateway/store/keys.h"
 
 enum {
-    HELD_MAX = 64,   /* more: the read is made again */
     FRAMES_MAX = 64, /* more than the history holds */
     NUMBER_ROOM = 24,
     WELCOME_RESERVE = 1024 /* of a connection's queue, for what else is said at that moment */
@@ -77,30 +76,6 @@ struct str room_name(const struct room_member *member)
     return room_local_name(member->room);
 }
 
-/* ---- held publications ---- */
-
-static void drop_held(struct room_member *member)
-{
-    for (unsigned i = 0; i < member->held_count; i++) {
-        msg_unref(member->held[i]);
-    }
-    mem_free(member->held);
-    member->held = NULL;
-    member->held_count = 0;
-}
-
-static void hold(struct room_member *member, struct msg *msg)
-{
-    if (member->held_count == HELD_MAX) {
-        drop_held(member);
-        member->overtaken = true;
-    }
-    if (member->held == NULL) {
-        member->held = mem_alloc(HELD_MAX * sizeof(member->held[0]));
-    }
-    member->held[member->held_count++] = msg_ref(msg);
-}
-
 /* ---- reading ---- */
 
 static void on_read(void *context, enum err err, const struct redisReply *reply);
@@ -112,33 +87,42 @@ static void read_room(struct room_member *member)
     bool reaps = member->seq == 0 && !rooms_are_patient(member->services->rooms);
 
     enter(member, ROOM_READING);
-    member->overtaken = false;
+    if (member->held.overtaken) {
+        held_clear(&member->held);
+    }
     store_call(member->services->store, SCRIPT_room_join,
                room_all_keys(room_name(member), &keys),
                STRS(room_name(member), client_of(member), lease_text(member, lease),
-                    reaps ? STR("1") : STR("0"), number_text(known, member->seq)),
+                    reaps ? STR("1") : STR("0"),
+                    member->brief && member->seq != 0 ? STR("0") : STR("1"),
+                    number_text(known, member->seq)),
                &member->calls, on_read, member);
+}
+
+static void stop_listening(struct room_member *member)
+{
+    enter(member, ROOM_OUT);
+    hub_leave(member->services->hub, &member->sub);
+    held_clear(&member->held);
 }
 
 static void forget(struct room_member *member)
 {
-    enter(member, ROOM_OUT);
-    hub_leave(member->services->hub, &member->sub);
+    stop_listening(member);
     store_forget(&member->calls);
-    drop_held(member);
     room_local_leave(member->services->rooms, member->room);
     member->room = NULL;
 }
 
-static void read_failed(struct room_member *member)
+static void read_failed(struct room_member *member, enum err err)
 {
-    drop_held(member);
-    if (member->seq != 0 && !store_is_up(member->services->store)) {
+    held_clear(&member->held);
+    if (member->seq != 0 && !member->brief && !store_is_up(member->services->store)) {
         enter(member, ROOM_SUBSCRIBING); /* the channel comes back, and reads again */
         return;
     }
     forget(member);
-    member->user->lost(member);
+    member->user->lost(member, err);
 }
 
 /* The history as it stands in the answer. */
@@ -171,48 +155,70 @@ static void read_history(const struct redisReply *reply, uint64_t known,
     }
 }
 
-/* Who was away is told the messages again that the history has; when they are too many for his
- * queue, the welcome alone has to do. */
-static size_t tell_missed(struct room_member *member, const struct history *history,
-                          size_t limit)
+/* False: no room, or not there any more. */
+static bool told(struct room_member *member, bool done, uint64_t seq)
 {
-    if (history->missed_bytes > limit / 2) {
-        return limit;
+    if (done && member->phase == ROOM_LIVE) {
+        member->seq = seq;
+    } else if (member->phase == ROOM_LIVE) {
+        stop_listening(member);
     }
-    for (size_t i = history->missed; i < history->count && member->phase == ROOM_LIVE; i++) {
-        member->user->tell(member, ROOM_MESSAGE, history->frames[i]);
-    }
-    return limit - history->missed_bytes;
+    return done && member->phase == ROOM_LIVE;
 }
 
-static void tell_read(struct room_member *member, const struct redisReply *reply)
+/* Who was away is told the messages again that the history has; when they are too many for his
+ * queue, the welcome alone has to do. */
+static bool tell_missed(struct room_member *member, const struct history *history)
 {
-    size_t queue = member->services->config->max_queue;
-    size_t limit = queue > WELCOME_RESERVE ? queue - WELCOME_RESERVE : 0;
-    uint64_t known = member->seq;
-    struct history history;
-    struct buf text = {0};
+    for (size_t i = history->missed; i < history->count; i++) {
+        if (!told(member, member->user->tell(member, ROOM_MESSAGE, history->frames[i]),
+                  history->seqs[i])) {
+            return false;
+        }
+    }
+    return true;
+}
 
-    member->seq = (uint64_t)reply_int(reply, JOIN_SEQ);
-    if (known == member->seq) {
-        return;
-    }
-    read_history(reply, known, &history);
-    if (known != 0) {
-        limit = tell_missed(member, &history, limit);
-    }
-    if (member->phase != ROOM_LIVE) {
-        return;
-    }
+static bool tell_welcome(struct room_member *member, const struct redisReply *reply,
+                         const struct history *history, size_t limit)
+{
+    struct buf text = {0};
+    bool done;
+
     chat_write_welcome(&text,
                        &(struct chat_welcome){.client = client_of(member),
                                               .room = room_name(member),
                                               .members = reply_int(reply, JOIN_MEMBERS),
-                                              .frames = history.frames,
-                                              .frame_count = history.count},
+                                              .frames = history->frames,
+                                              .frame_count = history->count},
                        limit);
-    member->user->tell(member, ROOM_WELCOME, buf_str(&text));
+    done = told(member, member->user->tell(member, ROOM_WELCOME, buf_str(&text)),
+                (uint64_t)reply_int(reply, JOIN_SEQ));
     buf_finish(&text);
+    return done;
+}
+
+static bool tell_read(struct room_member *member, const struct redisReply *reply)
+{
+    size_t queue = member->services->config->max_queue;
+    size_t limit = queue > WELCOME_RESERVE ? queue - WELCOME_RESERVE : 0;
+    uint64_t known = member->seq, seq = (uint64_t)reply_int(reply, JOIN_SEQ);
+    struct history history;
+
+    if (known == seq) {
+        return true;
+    }
+    read_history(reply, known, &history);
+    if (known != 0 && history.missed_bytes <= limit / 2) {
+        if (!tell_missed(member, &history)) {
+            return false;
+        }
+        if (member->brief && history.count - history.missed == seq - known) {
+            return true;
+        }
+        limit -= history.missed_bytes;
+    }
+    return tell_welcome(member, reply, &history, limit);
 }
 
 /* ---- what is published ---- */
@@ -224,64 +230,20 @@ static void deliver(struct room_member *member, struct msg *msg)
     if (msg->seq <= member->seq) {
         return;
     }
+    if (own && member->brief) { /* another request has left */
+        stop_listening(member);
+        return;
+    }
     if (msg->prev != member->seq || own) { /* own: it was taken for dead, and is not */
-        hold(member, msg);
+        held_add(&member->held, msg);
         read_room(member);
         return;
     }
-    member->seq = msg->seq;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         if (kinds[i].kind == msg->kind) {
-            member->user->pass(member, kinds[i].event, msg);
+            told(member, member->user->pass(member, kinds[i].event, msg), msg->seq);
             return;
         }
-    }
-}
-
-static void deliver_held(struct room_member *member)
-{
-    struct msg **held = member->held;
-    unsigned count = member->held_count;
-
-    member->held = NULL;
-    member->held_count = 0;
-    for (unsigned i = 0; i < count; i++) {
-        if (member->phase == ROOM_LIVE) {
-            deliver(member, held[i]);
-        } else if (member->phase == ROOM_READING) {
-            hold(member, held[i]);
-        }
-        msg_unref(held[i]);
-    }
-    mem_free(held);
-}
-
-static void on_read(void *context, enum err err, const struct redisReply *reply)
-{
-    struct room_member *member = context;
-
-    if (err != ERR_OK || reply_outcome(reply) != OUTCOME_APPLIED ||
-        reply_int(reply, JOIN_SEQ) <= 0) {
-        read_failed(member);
-        return;
-    }
-    room_local_note(member->services->rooms, member->room, reply_int(reply, JOIN_NEXT_END));
-    if (member->overtaken) {
-        drop_held(member);
-        read_room(member);
-        return;
-    }
-    enter(member, ROOM_LIVE);
-    tell_read(member, reply);
-    deliver_held(member);
-}
-
-static void on_ready(struct hub_sub *sub)
-{
-    struct room_member *member = member_of_sub(sub);
-
-    if (member->phase != ROOM_READING) {
-        read_room(member);
     }
 }
 
@@ -292,7 +254,52 @@ static void on_published(struct hub_sub *sub, struct msg *msg)
     if (member->phase == ROOM_LIVE) {
         deliver(member, msg);
     } else if (member->phase == ROOM_READING) {
-        hold(member, msg);
+        held_add(&member->held, msg);
+    }
+}
+
+static void deliver_held(struct room_member *member)
+{
+    struct held held = member->held;
+
+    member->held = (struct held){NULL, 0, false};
+    for (unsigned i = 0; i < held.count; i++) {
+        on_published(&member->sub, held.msgs[i]);
+    }
+    held_clear(&held);
+}
+
+static void on_read(void *context, enum err err, const struct redisReply *reply)
+{
+    struct room_member *member = context;
+
+    if (err != ERR_OK || reply_outcome(reply) != OUTCOME_APPLIED ||
+        reply_int(reply, JOIN_SEQ) <= 0) {
+        read_failed(member, err == ERR_OK && reply_outcome(reply) == OUTCOME_NO_STATE
+                                ? ERR_NOT_FOUND
+                                : ERR_UNAVAILABLE);
+        return;
+    }
+    room_local_note(member->services->rooms, member->room, reply_int(reply, JOIN_NEXT_END));
+    if (member->held.overtaken) {
+        read_room(member);
+        return;
+    }
+    enter(member, ROOM_LIVE);
+    if (tell_read(member, reply)) {
+        deliver_held(member);
+    }
+    if (member->room != NULL && member->phase != ROOM_READING) {
+        member->user->ready(member);
+    }
+}
+
+static void on_ready(struct hub_sub *sub)
+{
+    struct room_member *member = member_of_sub(sub);
+
+    if (member->phase != ROOM_READING) {
+        read_room(member);
     }
 }
 
@@ -308,7 +315,11 @@ void room_attach(struct room_member *member, const struct services *services,
     member->services = services;
     member->room = room_local_enter(services->rooms, room);
     member->seq = seq;
-    memcpy(member->client, client.at, IDENT_UUID_LENGTH);
+    if (client.len == IDENT_UUID_LENGTH) {
+        memcpy(member->client, client.at, IDENT_UUID_LENGTH);
+    } else {
+        ident_make_uuid(member->client);
+    }
 }
 
 void room_listen(struct room_member *member)
@@ -322,14 +333,9 @@ void room_listen(struct room_member *member)
     }
 }
 
-void room_enter(struct room_member *member, const struct services *services,
-                const struct room_user *user, struct str room)
+void room_visit(struct room_member *member)
 {
-    char client[IDENT_UUID_LENGTH + 1];
-
-    ident_make_uuid(client);
-    room_attach(member, services, user, room, str_from(client, IDENT_UUID_LENGTH), 0);
-    room_listen(member);
+    read_room(member);
 }
 
 void room_return(struct room_member *member)
@@ -391,8 +397,8 @@ void room_leave(struct room_member *member, struct store_calls *calls, store_don
         return;
     }
     /* Who was never read is not in Redis; and while Redis is away, the lease must run out. */
-    if (done != NULL ||
-        (member->phase != ROOM_SUBSCRIBING && store_is_up(member->services->store))) {
+    if (done != NULL || ((member->phase != ROOM_SUBSCRIBING || member->seq != 0) &&
+                         store_is_up(member->services->store))) {
         store_call(member->services->store, SCRIPT_room_leave,
                    room_all_keys(room_name(member), &keys),
                    STRS(room_name(member), client_of(member)), calls, done, context);

@@ -11,6 +11,7 @@
 #define SEGUE_PROTO_ROOM_H
 
 #include "common/ident.h"
+#include "gateway/hub/held.h"
 #include "gateway/proto/chat.h"
 #include "gateway/session.h"
 
@@ -24,19 +25,23 @@ enum room_event {
     ROOM_LEFT
 };
 
-/* What the owner of a membership is told. In each of them it may leave. */
+/* What the owner of a membership is told. In each of them it may leave. False: there was no
+ * room for it; unless it left, it hears nothing more until it listens again. */
 struct room_user {
     /* A frame for this member alone: a message that it missed, or its welcome: the first one
      * says that it is in, a further one that more was missed than messages. */
-    void (*tell)(struct room_member *member, enum room_event event, struct str frame);
+    bool (*tell)(struct room_member *member, enum room_event event, struct str frame);
     /* What all members are told. */
-    void (*pass)(struct room_member *member, enum room_event event, struct msg *msg);
-    /* Redis could not be asked: it is out. */
-    void (*lost)(struct room_member *member);
+    bool (*pass)(struct room_member *member, enum room_event event, struct msg *msg);
+    /* It is in, and was told all there is. Comes again whenever that had to be made sure. */
+    void (*ready)(struct room_member *member);
+    /* It is out: Redis could not be asked (ERR_UNAVAILABLE), or a member that comes and goes is
+     * not known there any more (ERR_NOT_FOUND). */
+    void (*lost)(struct room_member *member, enum err err);
 };
 
 enum room_phase {
-    ROOM_OUT,
+    ROOM_OUT, /* or one that does not listen */
     ROOM_SUBSCRIBING,
     ROOM_READING,
     ROOM_LIVE
@@ -48,11 +53,11 @@ struct room_member {
     struct room *room; /* shared with this process's other members; NULL = none */
     struct hub_sub sub;
     struct store_calls calls;
-    struct msg **held; /* owned: publications that wait for a read; NULL = none */
-    uint64_t seq;      /* of the last change that it was told; 0 = it was never told any */
-    uint8_t held_count;
-    uint8_t phase;  /* enum room_phase; set by enter() only */
-    bool overtaken; /* more came while reading than could be held: read again */
+    struct held held;
+    uint64_t seq;  /* of the last change that it was told; 0 = it was never told any */
+    uint8_t phase; /* enum room_phase; set by enter() only */
+    bool brief;    /* it comes and goes with single requests: no welcome where the history tells
+                      all that was missed, and no way back in when another request has left */
     char client[IDENT_UUID_LENGTH + 1];
 };
 
@@ -62,15 +67,15 @@ void rooms_restored(struct rooms *rooms); /* Redis is there, or is there again *
 void rooms_close(struct rooms *rooms);    /* nobody is in a room any more; the loop must run */
 void rooms_destroy(struct rooms *rooms);
 
-/* A new member of a good room; `tell` follows, or `lost`. `member` is zero, or has left. */
-void room_enter(struct room_member *member, const struct services *services,
-                const struct room_user *user, struct str room);
-/* A membership that began elsewhere; it can speak, renew and leave, and hears when it listens.
- */
+/* A member of a good room; `member` is zero, or has left. A new one (an empty client, 0), or
+ * one whose membership began elsewhere. It can speak, renew and leave once it was in. */
 void room_attach(struct room_member *member, const struct services *services,
                  const struct room_user *user, struct str room, struct str client,
                  uint64_t seq);
+/* Enters, or catches up, and hears what follows; `ready` comes, or `lost`. */
 void room_listen(struct room_member *member);
+/* The same once, without hearing what follows. */
+void room_visit(struct room_member *member);
 
 bool room_is_member(const struct room_member *member);
 struct str room_name(const struct room_member *member);

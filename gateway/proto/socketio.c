@@ -199,6 +199,9 @@ void socketio_destroy_socket(struct sio_socket *socket)
         socketio_enter(socket, SIO_GONE);
         socket->space->closed(socket);
     }
+    if (socket->space->finish != NULL) {
+        socket->space->finish(socket);
+    }
     finish_identity(&socket->identity);
     mem_free(socket);
 }

@@ -46,6 +46,7 @@ struct sio_space {
     void (*alive)(struct sio_socket *socket);   /* the client was heard: once per heartbeat */
     void (*drained)(struct sio_socket *socket); /* there is room again */
     void (*closed)(struct sio_socket *socket);  /* let go of everything */
+    void (*finish)(struct sio_socket *socket);  /* about to be freed; may be NULL */
     /* With recovery, the last argument of everything that is emitted; adds nothing without.
      * NULL: never. */
     void (*offset)(struct sio_socket *socket, struct buf *to);

@@ -1,4 +1,5 @@
 /* Which namespaces of Socket.IO there are: one row each. */
+#include "gateway/proto/chat_space.h"
 #include "gateway/proto/feed_space.h"
 #include "gateway/proto/playback.h"
 #include "gateway/proto/socketio_core.h"
@@ -6,6 +7,7 @@
 static const struct sio_space *const spaces[] = {
     &playback_space,
     &feed_space,
+    &chat_space,
     NULL,
 };
 

@@ -3,14 +3,17 @@
 --
 -- Atomic because the number tells which publications the count and the history contain, and because of two who meet in
 -- an empty room one must be the first. When all who were in it are dead, the room is made anew: its history died with
--- them. `reaps` is 0 when leases may have run out because Redis was away: then nobody is taken for dead. Whoever enters
+-- them. With `enters` 0 nobody is let in who is not. `reaps` is 0 when leases may have run out because Redis was away: then nobody is taken for dead. Whoever enters
 -- again because his entry was lost is told as joined. A history is answered when `known`, the last number that the
 -- caller knows, is not the room's.
--- Returns {outcome, seq, members, ms until the next lease ends, "SEQ FRAME"...}.
+-- Returns {outcome, seq, members, ms until the next lease ends, "SEQ FRAME"...}, or no_state.
 
 local room, members, history, channel = unpack(KEYS)
-local name, client, lease, reaps, known = unpack(ARGV)
+local name, client, lease, reaps, enters, known = unpack(ARGV)
 
+if enters == '0' and not call('ZSCORE', members, client) then
+    return 'no_state'
+end
 if reaps == '1' then
     if call('ZCOUNT', members, '(' .. now_ms, '+inf') == 0 then
         call('DEL', room, members, history)

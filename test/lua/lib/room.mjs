@@ -36,10 +36,10 @@ export class Room {
         return heard.map((envelope) => ({ ...envelope, frame: JSON.parse(envelope.message) }));
     }
 
-    async join(client = randomUUID(), { lease = LEASE, reaps = true, known = 0 } = {}) {
-        const args = [this.name, client, lease, reaps ? 1 : 0, known];
+    async join(client = randomUUID(), { lease = LEASE, reaps = true, enters = true, known = 0 } = {}) {
+        const args = [this.name, client, lease, reaps ? 1 : 0, enters ? 1 : 0, known];
         const answer = await this.stage.scripts.call("room_join", this.keys, args);
-        const [outcome, seq, count, nextEnd, ...history] = answer;
+        const [outcome, seq, count, nextEnd, ...history] = [answer].flat();
         return { outcome, client, seq, count, nextEnd, history };
     }
 
