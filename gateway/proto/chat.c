@@ -9,6 +9,7 @@
 
 #include "common/codec.h"
 #include "common/ident.h"
+#include "gateway/proto/exile.h"
 #include "gateway/proto/proto.h"
 #include "gateway/proto/room.h"
 #include "gateway/session_leash.h"
@@ -21,6 +22,7 @@ enum {
 struct chat {
     struct session session; /* first: the session layer knows only this part */
     struct room_member member;
+    struct exile exile;
     struct store_calls calls;
     bool paused;
 };
@@ -108,10 +110,10 @@ static void on_said(void *context, enum err err, const struct redisReply *reply)
         chat->paused = false;
         session_pause(&chat->session, false);
     }
-    if (err != ERR_OK || reply_outcome(reply) != OUTCOME_APPLIED) {
+    if (err != ERR_OK) {
         say_error(chat, "unavailable", "the message is not known to be sent: try again");
-    }
-    if (err == ERR_OK && reply_outcome(reply) == OUTCOME_NO_STATE) {
+    } else if (reply_outcome(reply) != OUTCOME_APPLIED) {
+        say_error(chat, "unavailable", "the room had lost this member: try again");
         room_return(&chat->member);
     }
 }
@@ -173,6 +175,7 @@ static void chat_open(struct session *session, const struct request *request)
         session_follow(session, session_user(session));
         room_attach(member, session->services, &user, buf_str(&room), str_from("", 0), 0);
         room_listen(member);
+        exile_watch(&chat_of(session)->exile, session, session_user(session));
     }
     buf_finish(&room);
 }
@@ -191,6 +194,7 @@ static void chat_closed(struct session *session)
 {
     struct chat *chat = chat_of(session);
 
+    exile_unwatch(&chat->exile);
     store_forget(&chat->calls);
     room_leave(&chat->member, NULL, NULL, NULL);
 }

@@ -42,15 +42,21 @@ MUST_CHECK enum err chat_read_message(const cJSON *object, struct chat_message *
 void chat_write_message(struct buf *to, struct str client, struct str room,
                         const struct chat_message *message);
 
-/* A message of the history: what room_join answers is "SEQ FRAME". A malformed one is number 0
- * and empty. */
-struct str chat_entry(struct str entry, uint64_t *seq);
+/* A change of a room as its scripts keep it: "SEQ KIND ORIGIN FRAME". */
+struct chat_change {
+    uint64_t seq;
+    char kind; /* as in an envelope */
+    struct str origin, frame;
+};
+
+/* False: it is none. */
+bool chat_read_change(struct str text, struct chat_change *change);
 
 struct chat_welcome {
     struct str client, room;
     int64_t members;
-    const struct str *frames; /* the history, oldest first */
-    size_t frame_count;
+    const struct chat_change *changes; /* oldest first; its messages are the history */
+    size_t change_count;
 };
 
 /* At most `limit` bytes: what does not fit of the history is left out, the oldest first. */

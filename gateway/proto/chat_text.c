@@ -97,27 +97,32 @@ void chat_write_message(struct buf *to, struct str client, struct str room,
     json_add_text(to, message->text);
 }
 
-struct str chat_entry(struct str entry, uint64_t *seq)
+bool chat_read_change(struct str text, struct chat_change *change)
 {
-    struct str number, frame;
-    unsigned long long value = 0;
+    struct str seq, kind;
+    unsigned long long number;
 
-    str_cut(entry, ' ', &number, &frame);
-    if (!str_to_u64(number, UINT64_MAX / 2, &value)) {
-        frame = str_from("", 0);
+    if (!str_cut(text, ' ', &seq, &text) || !str_cut(text, ' ', &kind, &text) ||
+        !str_cut(text, ' ', &change->origin, &change->frame) || kind.len != 1 ||
+        change->frame.len == 0 || !str_to_u64(seq, UINT64_MAX / 2, &number)) {
+        return false;
     }
-    *seq = value;
-    return frame;
+    change->seq = number;
+    change->kind = kind.at[0];
+    return true;
 }
 
 /* Where the history begins that fits into so many bytes. */
 static size_t first_that_fits(const struct chat_welcome *welcome, size_t room)
 {
-    size_t first = welcome->frame_count;
+    size_t first = welcome->change_count;
 
-    while (first > 0 && welcome->frames[first - 1].len < room) {
+    while (first > 0 && (welcome->changes[first - 1].kind != 'm' ||
+                         welcome->changes[first - 1].frame.len < room)) {
         first--;
-        room -= welcome->frames[first].len + 1;
+        if (welcome->changes[first].kind == 'm') {
+            room -= welcome->changes[first].frame.len + 1;
+        }
     }
     return first;
 }
@@ -125,7 +130,8 @@ static size_t first_that_fits(const struct chat_welcome *welcome, size_t room)
 void chat_write_welcome(struct buf *to, const struct chat_welcome *welcome, size_t limit)
 {
     static const char end[] = "]}";
-    size_t start = to->len, first, used;
+    size_t start = to->len, used;
+    bool more = false;
 
     buf_add_text(to, "{\"type\":\"welcome\",\"clientId\":");
     json_add_text(to, welcome->client);
@@ -133,12 +139,13 @@ void chat_write_welcome(struct buf *to, const struct chat_welcome *welcome, size
     json_add_text(to, welcome->room);
     buf_addf(to, ",\"members\":%lld,\"history\":[", (long long)welcome->members);
     used = to->len - start + sizeof(end);
-    first = first_that_fits(welcome, limit > used ? limit - used : 0);
-    for (size_t i = first; i < welcome->frame_count; i++) {
-        if (i > first) {
-            buf_add_char(to, ',');
+    for (size_t i = first_that_fits(welcome, limit > used ? limit - used : 0);
+         i < welcome->change_count; i++) {
+        if (welcome->changes[i].kind == 'm') {
+            buf_add_text(to, more ? "," : "");
+            buf_add(to, welcome->changes[i].frame);
+            more = true;
         }
-        buf_add(to, welcome->frames[i]);
     }
     buf_add_text(to, end);
 }

@@ -96,7 +96,7 @@ void rest_say_in_room(struct exchange *exchange)
         return;
     }
     chat_write_message(&frame, nobody, room, &message);
-    store_call(exchange->services->store, SCRIPT_room_say, room_all_keys(room, &keys),
+    store_call(exchange->services->store, SCRIPT_room_say, room_say_keys(room, &keys),
                STRS(nobody, buf_str(&frame)), &exchange->calls, on_said, exchange);
     buf_finish(&frame);
 }

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/mem.h"
@@ -16,7 +17,7 @@
 #include "gateway/store/keys.h"
 
 enum {
-    FRAMES_MAX = 64, /* more than the history holds */
+    CHANGES_MAX = 160, /* more than are kept */
     NUMBER_ROOM = 24,
     WELCOME_RESERVE = 1024 /* of a connection's queue, for what else is said at that moment */
 };
@@ -26,16 +27,7 @@ enum join_reply {
     JOIN_SEQ = 1,
     JOIN_MEMBERS,
     JOIN_NEXT_END,
-    JOIN_HISTORY
-};
-
-static const struct {
-    char kind;
-    enum room_event event;
-} kinds[] = {
-    {'m', ROOM_MESSAGE},
-    {'j', ROOM_JOINED},
-    {'l', ROOM_LEFT},
+    JOIN_CHANGES
 };
 
 static struct room_member *member_of_sub(struct hub_sub *sub)
@@ -125,34 +117,64 @@ static void read_failed(struct room_member *member, enum err err)
     member->user->lost(member, err);
 }
 
-/* The history as it stands in the answer. */
-struct history {
-    struct str frames[FRAMES_MAX];
-    uint64_t seqs[FRAMES_MAX];
+/* What room_join answers of a room's changes, in their order. */
+struct past {
+    struct chat_change changes[CHANGES_MAX];
     size_t count;
     size_t missed;       /* the first that the member does not know */
     size_t missed_bytes; /* of it and those behind */
 };
 
-static void read_history(const struct redisReply *reply, uint64_t known,
-                         struct history *history)
+static int by_number(const void *a, const void *b)
 {
-    history->count = history->missed_bytes = 0;
-    for (size_t i = JOIN_HISTORY; history->count < FRAMES_MAX; i++) {
-        struct str entry = reply_str(reply, i);
-        size_t at = history->count;
+    uint64_t first = ((const struct chat_change *)a)->seq;
+    uint64_t second = ((const struct chat_change *)b)->seq;
 
-        if (entry.at == NULL) {
+    return first < second ? -1 : first > second;
+}
+
+static void read_past(const struct redisReply *reply, uint64_t known, struct past *past)
+{
+    past->count = past->missed = past->missed_bytes = 0;
+    for (size_t i = JOIN_CHANGES; past->count < CHANGES_MAX; i++) {
+        struct str text = reply_str(reply, i);
+
+        if (text.at == NULL) {
             break;
         }
-        history->frames[at] = chat_entry(entry, &history->seqs[at]);
-        history->count += history->frames[at].len > 0;
+        past->count += chat_read_change(text, &past->changes[past->count]);
     }
-    history->missed = history->count;
-    while (history->missed > 0 && history->seqs[history->missed - 1] > known) {
-        history->missed--;
-        history->missed_bytes += history->frames[history->missed].len;
+    qsort(past->changes, past->count, sizeof(past->changes[0]), by_number);
+    for (size_t i = past->count; i > 0 && past->changes[i - 1].seq > known; i--) {
+        past->missed_bytes += past->changes[i - 1].frame.len;
+        past->missed = past->count - i + 1;
     }
+    past->missed = past->count - past->missed;
+}
+
+static bool is_own(const struct room_member *member, struct str origin)
+{
+    return origin.len > 0 && origin.len <= MSG_ORIGIN_LENGTH &&
+           memcmp(member->client, origin.at, origin.len) == 0;
+}
+
+static const enum room_event *event_of(char kind)
+{
+    static const struct {
+        char kind;
+        enum room_event event;
+    } kinds[] = {
+        {'m', ROOM_MESSAGE},
+        {'j', ROOM_JOINED},
+        {'l', ROOM_LEFT},
+    };
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (kinds[i].kind == kind) {
+            return &kinds[i].event;
+        }
+    }
+    return NULL;
 }
 
 /* False: no room, or not there any more. */
@@ -166,13 +188,18 @@ static bool told(struct room_member *member, bool done, uint64_t seq)
     return done && member->phase == ROOM_LIVE;
 }
 
-/* Who was away is told the messages again that the history has; when they are too many for his
- * queue, the welcome alone has to do. */
-static bool tell_missed(struct room_member *member, const struct history *history)
+/* Who was away is told what he missed: everything when it is all there, else its messages. */
+static bool tell_missed(struct room_member *member, const struct past *past, bool all)
 {
-    for (size_t i = history->missed; i < history->count; i++) {
-        if (!told(member, member->user->tell(member, ROOM_MESSAGE, history->frames[i]),
-                  history->seqs[i])) {
+    for (size_t i = past->missed; i < past->count; i++) {
+        const struct chat_change *change = &past->changes[i];
+        const enum room_event *event = event_of(change->kind);
+
+        if (event == NULL || (!all && *event != ROOM_MESSAGE) ||
+            is_own(member, change->origin)) {
+            continue;
+        }
+        if (!told(member, member->user->tell(member, *event, change->frame), change->seq)) {
             return false;
         }
     }
@@ -180,7 +207,7 @@ static bool tell_missed(struct room_member *member, const struct history *histor
 }
 
 static bool tell_welcome(struct room_member *member, const struct redisReply *reply,
-                         const struct history *history, size_t limit)
+                         const struct past *past, size_t limit)
 {
     struct buf text = {0};
     bool done;
@@ -189,8 +216,8 @@ static bool tell_welcome(struct room_member *member, const struct redisReply *re
                        &(struct chat_welcome){.client = client_of(member),
                                               .room = room_name(member),
                                               .members = reply_int(reply, JOIN_MEMBERS),
-                                              .frames = history->frames,
-                                              .frame_count = history->count},
+                                              .changes = past->changes,
+                                              .change_count = past->count},
                        limit);
     done = told(member, member->user->tell(member, ROOM_WELCOME, buf_str(&text)),
                 (uint64_t)reply_int(reply, JOIN_SEQ));
@@ -203,29 +230,33 @@ static bool tell_read(struct room_member *member, const struct redisReply *reply
     size_t queue = member->services->config->max_queue;
     size_t limit = queue > WELCOME_RESERVE ? queue - WELCOME_RESERVE : 0;
     uint64_t known = member->seq, seq = (uint64_t)reply_int(reply, JOIN_SEQ);
-    struct history history;
+    struct past past;
 
     if (known == seq) {
         return true;
     }
-    read_history(reply, known, &history);
-    if (known != 0 && history.missed_bytes <= limit / 2) {
-        if (!tell_missed(member, &history)) {
+    read_past(reply, known, &past);
+    if (known != 0 && past.missed_bytes <= limit / 2) {
+        bool all = past.count - past.missed == seq - known;
+
+        if (!tell_missed(member, &past, all)) {
             return false;
         }
-        if (member->brief && history.count - history.missed == seq - known) {
+        if (member->brief && all) {
+            member->seq = seq;
             return true;
         }
-        limit -= history.missed_bytes;
+        limit -= past.missed_bytes;
     }
-    return tell_welcome(member, reply, &history, limit);
+    return tell_welcome(member, reply, &past, limit);
 }
 
 /* ---- what is published ---- */
 
 static void deliver(struct room_member *member, struct msg *msg)
 {
-    bool own = memcmp(msg->origin, member->client, MSG_ORIGIN_LENGTH) == 0;
+    bool own = is_own(member, str_from(msg->origin, MSG_ORIGIN_LENGTH));
+    const enum room_event *event;
 
     if (msg->seq <= member->seq) {
         return;
@@ -239,11 +270,9 @@ static void deliver(struct room_member *member, struct msg *msg)
         read_room(member);
         return;
     }
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (kinds[i].kind == msg->kind) {
-            told(member, member->user->pass(member, kinds[i].event, msg), msg->seq);
-            return;
-        }
+    event = event_of(msg->kind);
+    if (event != NULL) {
+        told(member, member->user->pass(member, *event, msg), msg->seq);
     }
 }
 
@@ -353,7 +382,7 @@ void room_say(struct room_member *member, const struct chat_message *message,
 
     chat_write_message(&frame, client_of(member), room_name(member), message);
     store_call(member->services->store, SCRIPT_room_say,
-               room_all_keys(room_name(member), &keys),
+               room_say_keys(room_name(member), &keys),
                STRS(client_of(member), buf_str(&frame)), calls, done, context);
     buf_finish(&frame);
 }
@@ -382,7 +411,7 @@ void room_renew(struct room_member *member)
         return;
     }
     all = room_all_keys(room_name(member), &keys);
-    all.count = ROOM_KEY_CHANNEL;
+    all.count = ROOM_KEY_CHANNEL; /* which is not needed */
     store_call(member->services->store, SCRIPT_room_renew, all,
                STRS(client_of(member), lease_text(member, lease)), &member->calls, on_renewed,
                member);

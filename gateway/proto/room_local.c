@@ -39,12 +39,20 @@ struct rooms {
 
 struct strs room_all_keys(struct str room, struct room_keys *keys)
 {
-    static const enum key rows[ROOM_KEY_COUNT] = {KEY_ROOM, KEY_MEMBERS, KEY_HISTORY, KEY_ROOM};
+    static const enum key rows[ROOM_KEY_COUNT] = {KEY_ROOM, KEY_MEMBERS, KEY_HISTORY, KEY_MOVES,
+                                                  KEY_ROOM};
 
     for (int i = 0; i < ROOM_KEY_COUNT; i++) {
         keys->keys[i] = keys_name(&keys->names[i], rows[i], room);
     }
     return (struct strs){keys->keys, ROOM_KEY_COUNT};
+}
+
+struct strs room_say_keys(struct str room, struct room_keys *keys)
+{
+    room_all_keys(room, keys);
+    keys->keys[ROOM_KEY_MOVES] = keys->keys[ROOM_KEY_CHANNEL];
+    return (struct strs){keys->keys, ROOM_KEY_CHANNEL};
 }
 
 static uint64_t now_ms(const struct rooms *rooms)

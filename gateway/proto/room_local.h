@@ -13,6 +13,7 @@ enum {
     ROOM_KEY_ROOM,
     ROOM_KEY_MEMBERS,
     ROOM_KEY_HISTORY,
+    ROOM_KEY_MOVES,
     ROOM_KEY_CHANNEL,
     ROOM_KEY_COUNT
 };
@@ -23,6 +24,7 @@ struct room_keys {
 };
 
 struct strs room_all_keys(struct str room, struct room_keys *keys);
+struct strs room_say_keys(struct str room, struct room_keys *keys); /* without the moves */
 
 struct room *room_local_enter(struct rooms *rooms, struct str name);
 void room_local_leave(struct rooms *rooms, struct room *room);

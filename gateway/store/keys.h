@@ -24,7 +24,8 @@
     X(ROOM,                                                                                    \
       "room:", "hash: number of a room's last change; channel: what its members are told")     \
     X(MEMBERS, "members:", "sorted set: who is in a room, by the end of the leases")           \
-    X(HISTORY, "history:", "list: the newest messages of a room")
+    X(HISTORY, "history:", "list: the newest messages of a room")                              \
+    X(MOVES, "moves:", "list: who came to a room and who left, of late")
 
 enum key {
 #define X(name, text, what) KEY_##name,

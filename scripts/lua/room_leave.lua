@@ -5,14 +5,14 @@
 -- taken for dead before is told only once.
 -- Returns the outcome.
 
-local room, members, history, channel = unpack(KEYS)
+local room, members, history, moves, channel = unpack(KEYS)
 local name, client = unpack(ARGV)
 
 if call('ZREM', members, client) == 0 then
     return 'no_state'
 end
-tell_member(room, members, channel, name, 'l', client)
+tell_member(room, members, moves, channel, name, 'l', client)
 if call('EXISTS', members) == 0 then
-    call('DEL', room, history)
+    call('DEL', room, history, moves)
 end
 return 'applied'

@@ -5,12 +5,12 @@
 -- one tells of him. The room goes with the last.
 -- Returns {outcome, ms until the next lease ends}, or no_state when nobody is left.
 
-local room, members, history, channel = unpack(KEYS)
+local room, members, history, moves, channel = unpack(KEYS)
 local name = unpack(ARGV)
 
-reap(room, members, channel, name)
+reap(room, members, moves, channel, name)
 if call('EXISTS', members) == 0 then
-    call('DEL', room, history)
+    call('DEL', room, history, moves)
     return 'no_state'
 end
 return {'applied', next_end(members)}

@@ -9,8 +9,6 @@
 local room, members, history, channel = unpack(KEYS)
 local client, frame = unpack(ARGV)
 
-local kept = 50
-
 if client == '' and call('ZCOUNT', members, '(' .. now_ms, '+inf') == 0 then
     return 'no_state'
 end
@@ -20,8 +18,5 @@ end
 local seq, last = next_change(room)
 local time = string.format('%s.%03dZ', date_text(now_ms), now_ms % 1000)
 frame = frame .. ',"id":"' .. seq .. '","time":"' .. time .. '"}'
-publish(channel, 'm', '-', seq, last, frame, '')
-call('RPUSH', history, seq .. ' ' .. frame)
-call('LTRIM', history, -kept, -1)
-call('PEXPIRE', history, forget_after)
+tell(history, 50, channel, 'm', '-', seq, last, frame)
 return {'applied', seq}

@@ -238,6 +238,7 @@ describe("Redis that goes away", () => {
         for (let i = 0; i < 5; i++) {
             await bob.hears("message", { text: `missed ${i}` });
         }
+        await bob.hears("joined", { clientId: eve.id, members: 3 });
         const { members, history } = await bob.hears("welcome", { clientId: bob.id });
         assert.deepEqual([members, history.length], [3, 7]);
         await inStep([ann, bob, eve]);

@@ -10,7 +10,13 @@ import { micros, suiteStage } from "./lib/stage.mjs";
 describe("rooms", () => {
     const stage = suiteStage();
 
-    const textsOf = ({ history }) => history.map((entry) => JSON.parse(entry.slice(entry.indexOf(" ") + 1)).text);
+    // "SEQ KIND ORIGIN FRAME"
+    function changeOf(text) {
+        const [, seq, kind, origin, frame] = text.match(/^(\d+) (\w) (\S+) (\{.*\})$/s);
+        return { seq, kind, origin, frame: JSON.parse(frame) };
+    }
+
+    const textsOf = ({ history }) => history.map((text) => changeOf(text).frame.text);
     const kindsOf = (heard) => heard.map(({ kind }) => kind).join("");
 
     async function roomOf(count) {
@@ -31,7 +37,7 @@ describe("rooms", () => {
             assert.match(seq, /^\d{16}$/);
             assert.ok(Number(seq) > before && Number(seq) <= (await micros(stage.redis)) + 1, seq);
             assert.ok(nextEnd > LEASE - 1000 && nextEnd <= LEASE, `${nextEnd}`);
-            assert.deepEqual(await room.exists(), ["room", "members"]);
+            assert.deepEqual(await room.exists(), ["room", "members", "moves"]);
         });
 
         test("is told to the others, with the count and under the number that the newcomer is given", async () => {
@@ -61,7 +67,7 @@ describe("rooms", () => {
             await room.say(clients[0], "one");
             await room.published();
             const again = await room.join(clients[1], { reaps: false, known: members[1].seq });
-            assert.deepEqual([again.count, textsOf(again)], [2, ["one"]]);
+            assert.deepEqual([again.count, textsOf(again).slice(0, 1)], [2, ["one"]]);
             assert.equal(BigInt(again.seq), BigInt(members[1].seq) + 1n);
             assert.deepEqual(await room.published(), []);
             assert.deepEqual((await room.join(clients[1], { known: again.seq })).history, [], "nothing was missed");
@@ -75,6 +81,16 @@ describe("rooms", () => {
             const [{ frame, seq }, ...more] = await room.published();
             assert.deepEqual([frame.type, frame.clientId, frame.members, more.length], ["joined", clients[1], 2, 0]);
             assert.equal(again.seq, seq);
+        });
+
+        test("again, only to see, is not possible for one who is not in", async () => {
+            const { room, clients, members } = await roomOf(2);
+            await room.leave(clients[1]);
+            await room.published();
+            const again = await room.join(clients[1], { reaps: false, enters: false, known: members[1].seq });
+            assert.equal(again.outcome, "no_state");
+            assert.deepEqual(await room.published(), []);
+            assert.equal((await room.look())[1], 1);
         });
 
         test("again after all data was lost makes the room anew, with higher numbers", async () => {
@@ -110,7 +126,7 @@ describe("rooms", () => {
             assert.equal(id, seq);
             assert.match(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
             assert.ok(Date.parse(time) >= before && Date.parse(time) <= (await stage.redis.now()), time);
-            assert.deepEqual((await room.join()).history, [`${seq} ${envelope.message}`]);
+            assert.deepEqual((await room.join()).history, [`${seq} m - ${envelope.message}`]);
         });
 
         test("by one who is not in is refused, keeps nothing and tells nobody", async () => {
@@ -149,11 +165,9 @@ describe("rooms", () => {
                 textsOf(late),
                 Array.from({ length: 50 }, (_, i) => `${i + 20}`),
             );
-            const ids = late.history.map((entry) => entry.split(" ")[0]);
-            assert.deepEqual(
-                ids,
-                late.history.map((entry) => JSON.parse(entry.slice(entry.indexOf(" ") + 1)).id),
-            );
+            for (const { seq, kind, origin, frame } of late.history.map(changeOf)) {
+                assert.deepEqual([seq, kind, origin], [frame.id, "m", "-"]);
+            }
         });
 
         test("gives numbers without a gap, whatever happens between", async () => {
@@ -185,15 +199,50 @@ describe("rooms", () => {
         test("by the last one takes room and history away", async () => {
             const { room, clients } = await roomOf(2);
             await room.say(clients[0], "one");
-            assert.deepEqual(await room.exists(), ["room", "members", "history"]);
+            assert.deepEqual(await room.exists(), ["room", "members", "history", "moves"]);
             await room.leave(clients[0]);
-            assert.deepEqual(await room.exists(), ["room", "members", "history"]);
+            assert.deepEqual(await room.exists(), ["room", "members", "history", "moves"]);
             const last = (await room.published()).at(-1).seq;
             await room.leave(clients[1]);
             assert.deepEqual(await room.exists(), []);
             const next = await room.join();
             assert.deepEqual([next.count, next.history], [1, []]);
             assert.ok(BigInt(next.seq) > BigInt(last) + 1n, "numbers never restart");
+        });
+    });
+
+    describe("what was missed", () => {
+        test("is told to who knows a number: messages and moves, as they were published", async () => {
+            const { room, clients, members } = await roomOf(2);
+            await room.say(clients[0], "one");
+            const guest = await room.join();
+            await room.leave(guest.client);
+            await room.say(clients[0], "two");
+            const heard = (await room.published()).slice(2);
+            const { history } = await room.join(clients[1], { reaps: false, known: members[1].seq });
+            const missed = history.map(changeOf).filter(({ seq }) => BigInt(seq) > BigInt(members[1].seq));
+            missed.sort((a, b) => Number(BigInt(a.seq) - BigInt(b.seq)));
+            assert.deepEqual(
+                missed,
+                heard.map(({ seq, kind, origin, frame }) => ({ seq, kind, origin, frame })),
+            );
+        });
+
+        test("of moves is kept up to a hundred", async () => {
+            const { room, clients } = await roomOf(1);
+            for (let i = 0; i < 60; i++) {
+                await room.leave((await room.join()).client);
+            }
+            const { history } = await room.join(clients[0], { known: 1 });
+            assert.equal(history.length, 100);
+            assert.equal(changeOf(history.at(-1)).kind, "l");
+        });
+
+        test("is not told to a newcomer", async () => {
+            const { room, clients } = await roomOf(3);
+            await room.say(clients[0], "one");
+            const late = await room.join();
+            assert.deepEqual(textsOf(late), ["one"]);
         });
     });
 
@@ -241,7 +290,7 @@ describe("rooms", () => {
             const late = await room.join();
             assert.deepEqual([late.count, late.history], [1, []]);
             assert.ok(BigInt(late.seq) > BigInt(members[1].seq) + 1n);
-            assert.deepEqual(await room.exists(), ["room", "members"]);
+            assert.deepEqual(await room.exists(), ["room", "members", "moves"]);
         });
 
         test("are left alone by one who comes while leases may have run out for no fault of theirs", async () => {
@@ -325,13 +374,13 @@ describe("rooms", () => {
     test("do not stay for ever when everybody is gone without a word", async () => {
         const { room, clients } = await roomOf(1);
         await room.say(clients[0], "one");
-        for (const key of [room.room, room.members, room.history]) {
+        for (const key of [room.room, room.members, room.history, room.moves]) {
             const left = await stage.redis.call("PTTL", key);
             assert.ok(left > 86000000 && left <= 86400000, `${key}: ${left}`);
             await stage.redis.call("PEXPIRE", key, 1000);
         }
         await room.renew(clients[0]);
-        for (const key of [room.room, room.members, room.history]) {
+        for (const key of [room.room, room.members, room.history, room.moves]) {
             assert.ok((await stage.redis.call("PTTL", key)) > 86000000, key);
         }
     });
@@ -343,8 +392,8 @@ describe("rooms", () => {
         assert.deepEqual(await ann.room.published(), []);
         assert.equal(await bob.room.say(ann.clients[0], "from ann"), "no_state");
         const slots = await Promise.all(ann.room.keys.map((key) => stage.redis.call("CLUSTER", "KEYSLOT", key)));
-        assert.deepEqual(slots, Array(4).fill(slots[0]));
-        const mixed = [ann.room.room, bob.room.members, ann.room.history, ann.room.channel];
+        assert.deepEqual(slots, Array(5).fill(slots[0]));
+        const mixed = [ann.room.room, bob.room.members, ann.room.history, ann.room.moves, ann.room.channel];
         await assert.rejects(stage.scripts.call("room_reap", mixed, [ann.room.name]), /CROSSSLOT/);
     });
 });

@@ -2,8 +2,9 @@
 -- time, number and publish.
 --
 -- A room is a hash with the number of its last change (`seq`), its members (a sorted set of client ids by the end of
--- their leases, in ms) and its history (a list of "SEQ FRAME", oldest first). It is there while it has members; one
--- whose lease is over is dead, and whoever takes him out of the set tells the others: so he is told once.
+-- their leases, in ms) and two lists of changes ("SEQ KIND ORIGIN FRAME", oldest first): its history, which is messages,
+-- and its moves, which help who was away for a moment. It is there while it has members; one whose lease is over is
+-- dead, and whoever takes him out of the set tells the others: so he is told once.
 
 local now_ms = math.floor(now_us / 1000)
 local forget_after = 86400 * 1000
@@ -17,20 +18,28 @@ local function next_change(room)
     return seq, last
 end
 
+-- A change is told to all, and kept in `list` as one of the newest `kept`.
+local function tell(list, kept, channel, kind, origin, seq, last, frame)
+    publish(channel, kind, origin, seq, last, frame, '')
+    call('RPUSH', list, seq .. ' ' .. kind .. ' ' .. origin .. ' ' .. frame)
+    call('LTRIM', list, -kept, -1)
+    call('PEXPIRE', list, forget_after)
+end
+
 -- Who came or went is the origin, by the first 20 characters of the id, which are random enough: he knows it already.
-local function tell_member(room, members, channel, name, kind, client)
+local function tell_member(room, members, moves, channel, name, kind, client)
     local seq, last = next_change(room)
     local word = kind == 'j' and 'joined' or 'left'
-    publish(channel, kind, client:sub(1, 20), seq, last, '{"type":"' .. word .. '","clientId":"' .. client ..
-        '","roomId":"' .. name .. '","members":' .. call('ZCARD', members) .. '}', '')
+    tell(moves, 100, channel, kind, client:sub(1, 20), seq, last, '{"type":"' .. word .. '","clientId":"' .. client ..
+        '","roomId":"' .. name .. '","members":' .. call('ZCARD', members) .. '}')
     return seq
 end
 
 -- Takes out the dead, some at a time.
-local function reap(room, members, channel, name)
+local function reap(room, members, moves, channel, name)
     for _, client in ipairs(call('ZRANGEBYSCORE', members, '-inf', now_ms, 'LIMIT', 0, reaped_at_once)) do
         call('ZREM', members, client)
-        tell_member(room, members, channel, name, 'l', client)
+        tell_member(room, members, moves, channel, name, 'l', client)
     end
 end
 

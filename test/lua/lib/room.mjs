@@ -17,11 +17,12 @@ export class Room {
         this.room = `${PREFIX}room:{${name}}`;
         this.members = `${PREFIX}members:{${name}}`;
         this.history = `${PREFIX}history:{${name}}`;
+        this.moves = `${PREFIX}moves:{${name}}`;
         this.channel = this.room;
     }
 
     get keys() {
-        return [this.room, this.members, this.history, this.channel];
+        return [this.room, this.members, this.history, this.moves, this.channel];
     }
 
     async listen() {
@@ -45,11 +46,11 @@ export class Room {
 
     // The message as the gateway hands it over: without its end.
     say(client, text, { head = { type: "message", clientId: client || null, roomId: this.name, text } } = {}) {
-        return this.stage.scripts.call("room_say", this.keys, [client, JSON.stringify(head).slice(0, -1)]);
+        return this.stage.scripts.call("room_say", this.keys.filter((key) => key !== this.moves), [client, JSON.stringify(head).slice(0, -1)]);
     }
 
     renew(client, lease = LEASE) {
-        return this.stage.scripts.call("room_renew", this.keys.slice(0, 3), [client, lease]);
+        return this.stage.scripts.call("room_renew", this.keys.slice(0, 4), [client, lease]);
     }
 
     leave(client) {
@@ -72,7 +73,7 @@ export class Room {
     // Which of the room's keys are there.
     async exists() {
         const found = [];
-        for (const key of ["room", "members", "history"]) {
+        for (const key of ["room", "members", "history", "moves"]) {
             if (await this.redis.call("EXISTS", this[key])) {
                 found.push(key);
             }
