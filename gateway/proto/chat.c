@@ -9,7 +9,6 @@
 
 #include "common/codec.h"
 #include "common/ident.h"
-#include "gateway/proto/exile.h"
 #include "gateway/proto/proto.h"
 #include "gateway/proto/room.h"
 #include "gateway/session_leash.h"
@@ -22,7 +21,6 @@ enum {
 struct chat {
     struct session session; /* first: the session layer knows only this part */
     struct room_member member;
-    struct exile exile;
     struct store_calls calls;
     bool paused;
 };
@@ -175,7 +173,6 @@ static void chat_open(struct session *session, const struct request *request)
         session_follow(session, session_user(session));
         room_attach(member, session->services, &user, buf_str(&room), str_from("", 0), 0);
         room_listen(member);
-        exile_watch(&chat_of(session)->exile, session, session_user(session));
     }
     buf_finish(&room);
 }
@@ -194,7 +191,6 @@ static void chat_closed(struct session *session)
 {
     struct chat *chat = chat_of(session);
 
-    exile_unwatch(&chat->exile);
     store_forget(&chat->calls);
     room_leave(&chat->member, NULL, NULL, NULL);
 }

@@ -2,7 +2,6 @@
 #ifndef SEGUE_PROTO_CHAT_CORE_H
 #define SEGUE_PROTO_CHAT_CORE_H
 
-#include "gateway/proto/exile.h"
 #include "gateway/proto/room.h"
 #include "gateway/proto/socketio.h"
 
@@ -22,8 +21,7 @@ struct place {
 struct chat_pending;
 
 struct chat_rooms {
-    struct sio_socket socket; /* first: the core knows only this part */
-    struct exile exile;
+    struct sio_socket socket;             /* first: the core knows only this part */
     struct place *places[CHAT_ROOMS_MAX]; /* owned; in the order of joining, then spare ones */
     unsigned count;
     struct chat_pending *pending; /* owned */

@@ -12,6 +12,7 @@
 #include "common/mem.h"
 #include "common/pack.h"
 #include "gateway/proto/chat_core.h"
+#include "gateway/session_leash.h"
 
 enum {
     HELD_BYTES_MAX = 65536,
@@ -338,20 +339,10 @@ static void chat_limited(struct sio_socket *socket)
 
 /* ---- the socket's life ---- */
 
-static void watch(struct chat_rooms *chat)
-{
-    struct sio_identity *identity = &chat->socket.identity;
-
-    if (!chat_session(chat)->deaf) {
-        exile_watch(&chat->exile, chat_session(chat),
-                    str_from(identity->user, identity->user_len));
-    }
-}
-
 static void chat_connect(struct sio_socket *socket, const cJSON *auth)
 {
     (void)auth;
-    watch(chat_of(socket));
+    session_follow(socket->session, str_from(socket->identity.user, socket->identity.user_len));
     sio_accept(socket, str_from("", 0));
 }
 
@@ -376,7 +367,6 @@ static void chat_closed(struct sio_socket *socket)
     struct session *session = socket->session;
     bool leaves = session->state == SESSION_OPEN || !session->brief;
 
-    exile_unwatch(&chat->exile);
     store_forget(&chat->calls);
     chat_leave_all(chat, leaves);
     while (chat->pending != NULL) {
@@ -393,7 +383,7 @@ static void chat_finish_socket(struct sio_socket *socket)
 
 static bool chat_load(struct sio_socket *socket, struct str saved, struct str marks)
 {
-    watch(chat_of(socket));
+    session_follow(socket->session, str_from(socket->identity.user, socket->identity.user_len));
     return chat_load_places(chat_of(socket), saved, marks);
 }
 
