@@ -190,9 +190,13 @@ static void on_closed(void *owner, const struct poll_found *found)
     answer(get, buf_str(&get->out));
 }
 
+/* A client that was told something last acts on it only when the transport's end is not told
+ * with it. */
 static void end_session(struct eio_get *get)
 {
-    eio_add_text(&get->out, STR("1"));
+    if (get->out.len == 0) {
+        eio_add_text(&get->out, STR("1"));
+    }
     enter(get, ENDING);
     poll_finish(&get->poll);
     poll_close(&get->poll, true, str_from("", 0), false, on_closed);

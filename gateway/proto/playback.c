@@ -406,6 +406,7 @@ const struct sio_space playback_space = {
     .name = {"/", 1},
     .proto = "playback",
     .size = sizeof(struct playback),
+    .follows_user = true,
     .connect = playback_connect,
     .event = playback_event,
     .limited = playback_limited,

@@ -6,6 +6,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "gateway/proto/rest.h"
+#include "gateway/proto/socketio.h"
 #include "gateway/store/keys.h"
 
 enum {
@@ -107,23 +108,40 @@ void rest_list_devices(struct exchange *exchange)
 
 /* ---- sending away ---- */
 
+/* A polling session between two polls listens to nothing: it finds the words with the next. */
+static void close_polling(const struct exchange *exchange, struct str sid)
+{
+    struct key_name session, queue, channel;
+    struct buf words = {0};
+
+    socketio_add_farewells(&words);
+    store_call(exchange->services->store, SCRIPT_eio_close,
+               STRS(keys_name(&session, KEY_EIO, sid), keys_name(&queue, KEY_EIO_QUEUE, sid),
+                    keys_name(&channel, KEY_EIO, sid)),
+               STRS(str_from("", 0), buf_str(&words), STR("1")), NULL, NULL, NULL);
+    buf_finish(&words);
+}
+
 static void on_sent_away(void *context, enum err err, const struct redisReply *reply)
 {
     struct exchange *exchange = context;
+    struct str sid;
 
-    (void)reply;
     if (err != ERR_OK) {
         exchange_refuse(exchange, err, "nobody could be told");
-    } else {
-        exchange_answer(exchange, 202, STR("{\"ok\":true}"));
+        return;
     }
+    for (size_t i = 1; (sid = reply_str(reply, i)).at != NULL; i++) {
+        close_polling(exchange, sid);
+    }
+    exchange_answer(exchange, 202, STR("{\"ok\":true}"));
 }
 
 /* The reason is for the log: close frames say what the code says. */
 void rest_disconnect_user(struct exchange *exchange)
 {
     struct json_field reason = {.name = "reason", .kind = JSON_TEXT, .max = REASON_MAX};
-    struct key_name channel;
+    struct key_name devices, channel;
     struct buf tag = {0};
     char why[JSON_WHY_MAX];
 
@@ -133,8 +151,9 @@ void rest_disconnect_user(struct exchange *exchange)
         log_write(LOG_INFO, "operator disconnects a user",
                   LOG_STR("user", exchange->request->param), LOG_STR("reason", reason.text));
         store_call(exchange->services->store, SCRIPT_user_disconnect,
-                   STRS(keys_name(&channel, KEY_USER, buf_str(&tag))), (struct strs){NULL, 0},
-                   &exchange->calls, on_sent_away, exchange);
+                   STRS(keys_name(&devices, KEY_DEVICES, buf_str(&tag)),
+                        keys_name(&channel, KEY_USER, buf_str(&tag))),
+                   (struct strs){NULL, 0}, &exchange->calls, on_sent_away, exchange);
     }
     buf_finish(&tag);
 }

@@ -11,6 +11,7 @@
 #include "common/json.h"
 #include "common/mem.h"
 #include "common/pack.h"
+#include "gateway/session_leash.h"
 
 enum {
     HELD_MAX = 65536 /* bytes that may wait for a CONNECT */
@@ -166,6 +167,10 @@ void socketio_enter(struct sio_socket *socket, enum sio_state state)
     socket->session->holding -= socket->state == SIO_CONNECTING;
     socket->session->holding += state == SIO_CONNECTING;
     socket->state = state;
+    if (state == SIO_CONNECTED && !socket->space->follows_user) {
+        session_follow(socket->session,
+                       str_from(socket->identity.user, socket->identity.user_len));
+    }
 }
 
 struct sio_socket *socketio_create_socket(struct socketio *io, const struct sio_space *space)

@@ -38,6 +38,7 @@ struct sio_space {
     struct str name;   /* "/" */
     const char *proto; /* whose --anonymous counts; NULL = nobody is asked who he is */
     size_t size;       /* of the struct that begins with a struct sio_socket */
+    bool follows_user; /* listens to its user's channel, and hears when he is sent away */
 
     /* `auth`: what came with CONNECT; NULL = nothing. Then accept or refuse, at any time. */
     void (*connect)(struct sio_socket *socket, const cJSON *auth);
@@ -84,6 +85,8 @@ struct socketio_proto {
 };
 
 extern const struct socketio_proto socketio_row;
+/* What a polling client is told when its user is sent away: DISCONNECT for every namespace. */
+void socketio_add_farewells(struct buf *to);
 
 /* For namespaces. `pid`: with recovery, what the client may come back with; else empty. */
 void sio_accept(struct sio_socket *socket, struct str pid);

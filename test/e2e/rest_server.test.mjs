@@ -329,6 +329,39 @@ describe("server API", () => {
             }
         });
 
+        for (const namespace of ["", "/feed"]) {
+            for (const transports of [["polling"], ["websocket"], ["polling", "websocket"]]) {
+                test(`official clients stay away: ${namespace || "/"} over ${transports}`, async () => {
+                    const user = site.user();
+                    const client = await site.client(user, 0, { transports, namespace });
+                    await sleep(100);
+                    await sendAway(user);
+                    assert.equal(await client.disconnected(), "io server disconnect");
+                    await sleep(200); // their delay is up to 200 ms
+                    assert.equal(client.sessions.length, 1);
+                });
+            }
+        }
+
+        test("a poll that waits is told, and the next ones are not known", async () => {
+            const user = site.user();
+            const polling = await site.pollingOf(user);
+            const poll = polling.get();
+            await sleep(100);
+            await sendAway(user);
+            assert.equal((await poll.answer).text, "41");
+            await polling.isGone();
+        });
+
+        test("a session between two polls learns it at the next one, once", async () => {
+            const user = site.user();
+            const polling = await site.pollingOf(user);
+            await sendAway(user);
+            const poll = async () => (await polling.poll()).filter((packet) => packet.startsWith("4"));
+            assert.ok((await until(poll, "the last words")).includes("41"));
+            await polling.isGone();
+        });
+
         test("he may come back at once", async () => {
             const user = site.user();
             const player = await site.player(user, 0);
