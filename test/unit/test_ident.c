@@ -61,7 +61,7 @@ static void uuids_are_random_ones_of_version_4(void **state)
             assert_non_null(strchr(allowed, uuid[i]));
         }
         assert_string_not_equal(uuid, last);
-        strcpy(last, uuid);
+        memcpy(last, uuid, sizeof(last));
     }
 }
 

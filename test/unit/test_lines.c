@@ -101,7 +101,8 @@ static void there_are_not_too_many(void **state)
 
     (void)state;
     for (size_t i = 0; i < LINES_COUNT_MAX; i++) {
-        memcpy(text + 2 * i, "x\n", 2);
+        text[2 * i] = 'x';
+        text[2 * i + 1] = '\n';
     }
     assert_int_equal(read_bytes(&lines, str_from(text, 2 * LINES_COUNT_MAX - 2), why), ERR_OK);
     assert_int_equal(lines.count, LINES_COUNT_MAX - 1);
