@@ -207,9 +207,10 @@ describe("feed lines", { concurrency: 6 }, () => {
     test("wisdom is there without a word in the configuration", async (t) => {
         const wisdom = readFileSync(WISDOM, "utf8").trim().split("\n");
         assert.ok(wisdom.length >= 40 && new Set(wisdom).size === wisdom.length);
-        const site = await testSite(t, { gateways: 2 });
+        const site = await testSite(t, { gateways: 0 });
         const model = await Model.open(site, "wisdom");
-        await site.redis.call("HSET", "segue:feed:{wisdom}", "start", 0, "line", 41);
+        await site.redis.call("HSET", "segue:feed:{wisdom}", "start", Date.now(), "line", 41);
+        await Promise.all([site.addGateway(), site.addGateway()]);
         const feeds = await Promise.all(
             ["/wisdom", "/connect"].map((path, i) => Feed.subscribed(site.gateways[i], path)),
         );

@@ -226,6 +226,7 @@ describe("feeds in Socket.IO under other rules", { concurrency: 4 }, () => {
         const topic = newTopic();
         await client.ask("subscribe", { topic });
         await tell(gateway, topic, "before");
+        await client.when(() => lines(client).length === 1, "the line before");
         await site.redis.kill();
         await until(async () => (await gateway.get("/readyz")).status === 503, "Redis is missed");
         assert.equal((await client.ask("subscribe", { topic: "other" })).error, "unavailable");
