@@ -341,6 +341,21 @@ static void on_entries(void *context, enum err err, const struct redisReply *rep
 /* What is kept of a state that is gone. */
 #define NO_STATE "\"isPlaying\":false,\"currentTime\":0,\"duration\":0,\"mediaId\":null}"
 
+/* "WHO FROM TO": who fetches the state is not told what nobody was told (a command says it), or
+ * what he said himself. */
+static bool is_unsaid(const struct playback *playback, uint64_t seq, struct str unsaid)
+{
+    struct str who, from, to;
+    unsigned long long first, last;
+
+    str_cut(unsaid, ' ', &who, &unsaid);
+    str_cut(unsaid, ' ', &from, &to);
+    return str_to_u64(from, UINT64_MAX / 2, &first) && str_to_u64(to, UINT64_MAX / 2, &last) &&
+           last == seq && playback->seq >= first &&
+           (str_equal(who, STR("*")) ||
+            str_equal(who, str_from(playback->socket.id, SIO_ID_LENGTH)));
+}
+
 static void on_state(void *context, enum err err, const struct redisReply *reply)
 {
     struct playback *playback = context;
@@ -354,7 +369,9 @@ static void on_state(void *context, enum err err, const struct redisReply *reply
         failed(playback);
         return;
     }
-    if (media.at != NULL && seq != playback->seq) {
+    if (media.at != NULL && is_unsaid(playback, seq, reply_str(reply, PLAYBACK_JOIN_UNSAID))) {
+        playback->seq = seq;
+    } else if (media.at != NULL && seq != playback->seq) {
         buf_addf(&state, "\"isPlaying\":%s,\"currentTime\":%.*s,%.*s}",
                  reply_int(reply, PLAYBACK_JOIN_PAUSED) != 0 ? "false" : "true",
                  STR_ARG(reply_str(reply, PLAYBACK_JOIN_POSITION)), STR_ARG(media));

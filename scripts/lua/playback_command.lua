@@ -13,7 +13,13 @@ local command, value, body, origin, grace = unpack(ARGV)
 
 local now_ms = math.floor(now_us / 1000)
 
-local function apply(old, paused, pos, at, updated)
+-- Quiet changes in a row: from where the first one began.
+local function quiet_since(unsaid, old)
+    local from, to = (unsaid or ''):match('^%* (%d+) (%d+)$')
+    return to == old and from or old
+end
+
+local function apply(old, paused, pos, at, updated, unsaid)
     if not old or command == 'play' and paused == '0' or command == 'pause' and paused == '1' then
         return
     end
@@ -32,10 +38,11 @@ local function apply(old, paused, pos, at, updated)
         return
     end
     local seq = next_seq(old)
-    call('HSET', player, 'paused', paused, 'pos', pos, 'time', time, 'at', moved, 'upd', now_us, 'seq', seq)
+    call('HSET', player, 'paused', paused, 'pos', pos, 'time', time, 'at', moved, 'upd', now_us, 'seq', seq,
+        'unsaid', '* ' .. quiet_since(unsaid, old) .. ' ' .. seq)
     publish(channel, kind, '-', seq, old, message, '')
 end
 
 lay_ghost(player, devices, channel, grace)
-apply(unpack(call('HMGET', player, 'seq', 'paused', 'pos', 'at', 'upd')))
+apply(unpack(call('HMGET', player, 'seq', 'paused', 'pos', 'at', 'upd', 'unsaid')))
 return {'applied', call('ZCOUNT', devices, '(' .. now_ms, '+inf'), add_event(events, channel, origin, body)}

@@ -80,6 +80,9 @@ local time = time_text(moved)
 local media, kept = media_texts(is_new)
 call('HSET', player, 'seq', seq, 'paused', playing == '1' and '0' or '1', 'pos', pos, 'at', moved, 'media', media,
     'upd', now_us, 'time', time, 'track', track, 'from', from, 'from_id', from_id, 'details', kept)
+if origin ~= '-' then
+    call('HSET', player, 'unsaid', origin .. ' ' .. (old or '0') .. ' ' .. seq)
+end
 publish_state(player, channel, 'u', origin, seq, old, player_messages(is_new, stands, old_paused, time),
     playing == '1' and 'true' or 'false', pos, media)
 return 'applied'

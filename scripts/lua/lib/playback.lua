@@ -2,6 +2,8 @@
 -- time.
 --
 -- The state's hash holds for it: media (text: "duration":D,"mediaId":M and what else is known, ready to be used) and
+-- unsaid (WHO FROM TO: the changes behind FROM up to TO are no playback_state for that socket, or, with "*", for
+-- anybody: who fetches the state instead of being told knows by it what not to say) and
 -- details (duration, title, artist, album, type as JSON texts, joined by 0x1f; empty: nothing is known).
 
 -- In front of the track: media of which nothing is known.
