@@ -71,7 +71,8 @@ static const struct config_option options[] = {
     {"Limits", "max-message", KIND_NUMBER, AT(max_message), "16384", 64, 1 << 30, "BYTES",
      "one message; larger: close 1009 (WebSocket), 413 (HTTP)"},
     {NULL, "max-batch", KIND_NUMBER, AT(max_batch), "1048576", 64, 1 << 30, "BYTES",
-     "body of a polling POST or of a batch of the server API"},
+     "body of a polling POST or of a batch of the server API;\nnever less than --max-message "
+     "unless given"},
     {NULL, "max-queue", KIND_NUMBER, AT(max_queue), "262144", 64, 1 << 30, "BYTES",
      "unsent bytes of a connection before it counts as slow"},
     {NULL, "rate", KIND_NUMBER, AT(rate), "50", 0, 1000000, "N",
@@ -385,6 +386,10 @@ enum config_outcome config_load(struct config *config, int argc, char **argv)
     load_defaults(config, given);
     if (!livekit_is_whole(config)) {
         return CONFIG_WRONG;
+    }
+    if (!given[find_option(STR("max-batch")) - options] &&
+        config->max_batch < config->max_message) {
+        config->max_batch = config->max_message; /* what fits a message fits a POST */
     }
     possible = raise_files();
     if (config->max_connections == 0) {

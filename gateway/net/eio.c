@@ -1,7 +1,6 @@
 /* Engine.IO v4 over HTTP: which request is what; errors as the official server has them. */
 #include "gateway/net/eio.h"
 
-#include "gateway/net/cors.h"
 #include "gateway/net/eio_core.h"
 #include "gateway/net/handshake.h"
 
@@ -9,11 +8,9 @@
 
 static void answer(struct http *http, int status, struct str type, struct str body)
 {
-    const struct config *config = http_conn(http)->net->services->config;
     struct buf lines = {0};
 
     buf_add_text(&lines, "Cache-Control: no-store\r\n");
-    cors_add(config, http_request(http), &lines);
     if (status == 503) {
         buf_add_text(&lines, "Retry-After: 1\r\n");
     }
@@ -66,11 +63,6 @@ void eio_unavailable(struct http *http)
 
 /* ---- the handshake ---- */
 
-uint64_t eio_max_payload(const struct config *config)
-{
-    return config->max_batch > config->max_message ? config->max_batch : config->max_message;
-}
-
 void eio_add_open(struct buf *to, const struct net *net, struct str sid, bool may_upgrade)
 {
     const struct config *config = net->services->config;
@@ -81,7 +73,7 @@ void eio_add_open(struct buf *to, const struct net *net, struct str sid, bool ma
              STR_ARG(sid), may_upgrade ? "\"websocket\"" : "",
              (unsigned long long)config->ping_interval_ms,
              (unsigned long long)config->ping_timeout_ms,
-             (unsigned long long)eio_max_payload(config));
+             (unsigned long long)config->max_batch);
 }
 
 static void open_websocket(struct http *http, const struct proto *proto)
@@ -125,17 +117,6 @@ static enum eio_error check(const struct request *request, struct str transport,
                                                                    : EIO_ERROR_VERSION;
 }
 
-static void answer_preflight(struct http *http)
-{
-    const struct config *config = http_conn(http)->net->services->config;
-    struct buf lines = {0};
-
-    cors_add(config, http_request(http), &lines);
-    cors_add_preflight(http_request(http), STR("GET, POST"), &lines);
-    http_answer(http, &(struct answer){.status = 204, .extra = buf_str(&lines)});
-    buf_finish(&lines);
-}
-
 static void serve_session(struct http *http, const struct proto *proto, struct str sid,
                           bool upgrade)
 {
@@ -160,11 +141,7 @@ void eio_serve(struct http *http, const struct proto *proto)
     bool upgrade = handshake_wanted(request);
     enum eio_error error = check(request, transport, sid, upgrade);
 
-    if (cors_forbids(http_conn(http)->net->services->config, request)) {
-        eio_refuse(http, EIO_ERROR_FORBIDDEN);
-    } else if (str_equal(request->method, STR("OPTIONS"))) {
-        answer_preflight(http);
-    } else if (error != EIO_ERROR_NONE) {
+    if (error != EIO_ERROR_NONE) {
         eio_refuse(http, error);
     } else if (sid.at != NULL) {
         serve_session(http, proto, sid, upgrade);
@@ -173,4 +150,9 @@ void eio_serve(struct http *http, const struct proto *proto)
     } else {
         eio_begin(http, proto);
     }
+}
+
+void eio_forbid(struct http *http)
+{
+    eio_refuse(http, EIO_ERROR_FORBIDDEN);
 }

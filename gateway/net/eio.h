@@ -13,8 +13,9 @@
 
 #include "gateway/net/http.h"
 
-/* A complete request on a path of `proto`, whatever its method: GET, POST or OPTIONS, with or
- * without an upgrade. */
+/* A complete request on a path of `proto`: GET or POST, with or without an upgrade, from a page
+ * that may ask. */
 void eio_serve(struct http *http, const struct proto *proto);
+void eio_forbid(struct http *http); /* ... that may not */
 
 #endif

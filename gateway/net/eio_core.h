@@ -35,7 +35,6 @@ void eio_unavailable(struct http *http);             /* 503 */
 
 /* The packet that opens a session. */
 void eio_add_open(struct buf *to, const struct net *net, struct str sid, bool may_upgrade);
-uint64_t eio_max_payload(const struct config *config);
 
 /* eio_ws */
 extern const struct ws_kind eio_ws_kind;

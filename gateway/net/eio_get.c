@@ -54,7 +54,7 @@ struct eio_get {
     bool ping;           /* the body begins with a ping */
     bool let_go;         /* answer, even with nothing to tell */
     size_t items;        /* of the queue, that stand in the body */
-    uint64_t give_up_ms; /* Redis trouble: 503 */
+    uint64_t give_up_ms; /* Redis trouble: 503; 0 while waiting */
     uint64_t due_ms;     /* a ping, or the end */
     uint64_t hold_ms;    /* the end of what PROBING_MS allows; 0 = not probing */
     uint64_t wake_ms;    /* what the protocol asked for */
@@ -128,7 +128,9 @@ static void schedule(struct eio_get *get)
 static void enter(struct eio_get *get, enum state state)
 {
     get->state = state;
-    if (state != WAITING) {
+    if (state == WAITING) {
+        get->give_up_ms = 0;
+    } else if (get->give_up_ms == 0) {
         get->give_up_ms = now_ms(get) + get->net->services->config->connect_timeout_ms;
     }
     schedule(get);
@@ -230,7 +232,7 @@ static bool carry_send(void *carrier, struct msg *msg)
 
     if (get->state == TAKING ||
         (get->out.len > 0 &&
-         get->out.len + SEPARATOR_BYTES + len > eio_max_payload(get->net->services->config))) {
+         get->out.len + SEPARATOR_BYTES + len > get->net->services->config->max_batch)) {
         return false;
     }
     if (msg->binary) {
@@ -255,10 +257,18 @@ static void carry_settled(void *carrier)
     look_for_end(carrier);
 }
 
+/* Without Redis nothing ends: the session is loaded again when it is back. */
 static void carry_close(void *carrier, enum reason reason)
 {
-    (void)reason;
-    end_session(carrier);
+    struct eio_get *get = carrier;
+
+    if (reason == REASON_UNAVAILABLE) {
+        buf_clear(&get->version);
+        enter(get, READING);
+        conn_deadline(http_conn(get->http), RETRY_MS);
+    } else {
+        end_session(get);
+    }
 }
 
 static const struct transport transport = {
@@ -281,8 +291,8 @@ static void add_queue(struct eio_get *get, const struct poll_found *found)
         struct str item = poll_item(found, i);
         struct buf stamped = {0};
 
-        if (get->out.len > 0 && get->out.len + SEPARATOR_BYTES + item.len >
-                                    eio_max_payload(get->net->services->config)) {
+        if (get->out.len > 0 &&
+            get->out.len + SEPARATOR_BYTES + item.len > get->net->services->config->max_batch) {
             break;
         }
         if (get->proto->stamp != NULL) {
@@ -381,7 +391,7 @@ static void read_session(struct eio_get *get)
 {
     get->stale = false;
     enter(get, READING);
-    poll_read(&get->poll, eio_max_payload(get->net->services->config), on_read);
+    poll_read(&get->poll, get->net->services->config->max_batch, on_read);
 }
 
 /* ---- claiming ---- */
@@ -457,13 +467,7 @@ static void on_claimed(void *owner, const struct poll_found *found)
 
 static void claim(struct eio_get *get)
 {
-    enum state before = get->state;
-    uint64_t give_up_ms = get->give_up_ms;
-
     enter(get, CLAIMING);
-    if (before == CLAIMING && give_up_ms != 0) {
-        get->give_up_ms = give_up_ms; /* another try, not another start */
-    }
     poll_claim(&get->poll, buf_str(&get->instead), str_from(get->t, get->t_len), on_claimed);
 }
 

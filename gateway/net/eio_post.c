@@ -92,8 +92,6 @@ static void on_closed(void *owner, const struct poll_found *found)
         eio_answer_ok(post->http);
     } else if (post->reason == REASON_TOO_BIG) {
         eio_too_large(post->http);
-    } else if (post->reason == REASON_UNAVAILABLE) {
-        eio_unavailable(post->http);
     } else {
         eio_refuse(post->http, EIO_ERROR_REQUEST);
     }
@@ -124,11 +122,13 @@ static void carry_nothing(void *carrier)
     (void)carrier;
 }
 
+static void carry_close(void *carrier, enum reason reason);
+
 static void carry_refuse(void *carrier, enum err err, const char *why)
 {
     (void)why;
     (void)err;
-    end_session(carrier, REASON_UNAVAILABLE);
+    carry_close(carrier, REASON_UNAVAILABLE);
 }
 
 static void carry_pause(void *carrier, bool paused)
@@ -144,7 +144,7 @@ static bool carry_send(void *carrier, struct msg *msg)
     size_t len = msg->binary ? eio_binary_length(payload.len) : payload.len;
 
     if (post->out.len > 0 &&
-        post->out.len + SEPARATOR_BYTES + len > eio_max_payload(config_of(post))) {
+        post->out.len + SEPARATOR_BYTES + len > config_of(post)->max_batch) {
         return false;
     }
     if (msg->binary) {
@@ -171,9 +171,17 @@ static void carry_settled(void *carrier)
     net_later(post->net, &post->later);
 }
 
+/* Without Redis nothing ends; the client is told so when the session has finished its turn. */
 static void carry_close(void *carrier, enum reason reason)
 {
-    end_session(carrier, reason);
+    struct eio_post *post = carrier;
+
+    if (reason == REASON_UNAVAILABLE) {
+        post->state = ENDING;
+        net_later(post->net, &post->later);
+    } else {
+        end_session(post, reason);
+    }
 }
 
 static const struct transport transport = {
@@ -288,6 +296,8 @@ static void go_on(struct net_later *later)
 
     if (post->state == FEEDING) {
         feed(post);
+    } else if (post->state == ENDING && post->poll.calls.count == 0) {
+        unavailable(post);
     }
 }
 
@@ -419,6 +429,9 @@ void eio_begin(struct http *http, const struct proto *proto)
     session->brief = session->deaf = true;
     proto->open(session, http_request(http));
     proto->save(session, &saved);
-    poll_open(&post->poll, buf_str(&saved), buf_str(&post->out), session->allowance, on_opened);
+    if (post->state == OPENING) {
+        poll_open(&post->poll, buf_str(&saved), buf_str(&post->out), session->allowance,
+                  on_opened);
+    }
     buf_finish(&saved);
 }

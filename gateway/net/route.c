@@ -134,9 +134,7 @@ static void take_engine(const struct config *config, struct route *route)
 {
     route->methods = METHOD_GET | METHOD_POST | METHOD_OPTIONS;
     route->bare = route->cors = true;
-    if (config->max_batch > route->body_max) {
-        route->body_max = config->max_batch;
-    }
+    route->body_max = config->max_batch;
 }
 
 /* All rows of a path say which methods it knows; the one of the request's method serves it. */
@@ -217,12 +215,22 @@ enum err route_find(const struct http *http, struct route *route)
                : ERR_OK;
 }
 
+static bool forbids(const struct http *http, const struct route *route)
+{
+    return route->cors &&
+           cors_forbids(http_conn(http)->net->services->config, http_request(http));
+}
+
+static bool is_engine(const struct route *route)
+{
+    return route->proto != NULL && route->proto->engine;
+}
+
 enum err route_admit(const struct http *http, const struct route *route, const char **why)
 {
     struct claims claims = {0};
 
-    if (route->cors &&
-        cors_forbids(http_conn(http)->net->services->config, http_request(http))) {
+    if (forbids(http, route) && !is_engine(route)) {
         *why = "this origin is not allowed";
         return ERR_FORBIDDEN;
     }
@@ -247,13 +255,13 @@ static void serve_options(struct http *http, const struct route *route)
 
 void route_serve(struct http *http, const struct route *route)
 {
-    const struct config *config = http_conn(http)->net->services->config;
-
-    if (route->cors && cors_forbids(config, http_request(http))) {
+    if (forbids(http, route) && is_engine(route)) {
+        eio_forbid(http);
+    } else if (forbids(http, route)) {
         http_refuse(http, ERR_FORBIDDEN, "this origin is not allowed");
     } else if (method_of(http_request(http)) == METHOD_OPTIONS) {
         serve_options(http, route);
-    } else if (route->proto != NULL && route->proto->engine) {
+    } else if (is_engine(route)) {
         eio_serve(http, route->proto);
     } else if (route->proto != NULL) {
         ws_open(http, route->proto);
