@@ -324,6 +324,7 @@ static void playback_closed(struct sio_socket *socket)
     char age[PLAYBACK_NUMBER_TEXT];
 
     playback_unlisten(playback);
+    store_forget(&playback->calls);
     while (playback->pending != NULL) {
         struct pending *pending = playback->pending;
 

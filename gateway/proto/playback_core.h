@@ -41,10 +41,11 @@ struct follow {
 struct playback {
     struct sio_socket socket; /* first: the core knows only this part */
     struct follow mine, all;
-    struct store_calls calls;
-    struct pending *pending; /* owned */
-    char *tag;               /* owned: the user as he stands in keys */
-    char *pid;               /* owned: with recovery, who comes back; NULL = without */
+    struct store_calls calls;   /* transitions */
+    struct store_calls reading; /* reads: a new round forgets those of the last */
+    struct pending *pending;    /* owned */
+    char *tag;                  /* owned: the user as he stands in keys */
+    char *pid;                  /* owned: with recovery, who comes back; NULL = without */
     uint64_t since_ms;
     uint64_t seq; /* of the last change of state that the client knows; 0 = of none */
     uint16_t tag_len;

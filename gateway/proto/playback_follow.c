@@ -289,7 +289,7 @@ static void call_read(struct follow *follow, const struct cursor *from, unsigned
     store_call(
         store_of(playback), SCRIPT_events_read,
         STRS(keys_name(&events, KEY_EVENTS, mine ? playback_tag(playback) : KEYS_EVERYBODY)),
-        STRS(buf_str(&cursor), playback_number(room, limit)), &playback->calls, done, follow);
+        STRS(buf_str(&cursor), playback_number(room, limit)), &playback->reading, done, follow);
     buf_finish(&cursor);
 }
 
@@ -322,7 +322,7 @@ static void on_entries(void *context, enum err err, const struct redisReply *rep
     struct cursor end;
 
     if (err != ERR_OK || cursor_parse(reply_str(reply, READ_END), &end) != ERR_OK) {
-        store_forget(&playback->calls);
+        store_forget(&playback->reading);
         playback->reads = 0;
         failed(playback);
         return;
@@ -364,7 +364,7 @@ static void on_state(void *context, enum err err, const struct redisReply *reply
     struct buf state = {0};
 
     if (err != ERR_OK || reply_outcome(reply) != OUTCOME_APPLIED) {
-        store_forget(&playback->calls);
+        store_forget(&playback->reading);
         playback->reads = 0;
         failed(playback);
         return;
@@ -405,7 +405,7 @@ static void call_state(struct playback *playback)
                     keys_name(&channel, KEY_USER, playback_tag(playback))),
                STRS(buf_str(&entry), playback_number(lease, playback_lease_ms(playback)),
                     playback_number(grace, ghost_grace_ms(playback))),
-               &playback->calls, on_state, playback);
+               &playback->reading, on_state, playback);
     buf_finish(&entry);
     playback->known = true;
 }
@@ -475,7 +475,7 @@ static void on_found(void *context, enum err err, const struct redisReply *reply
     struct cursor end;
 
     if (err != ERR_OK || cursor_parse(reply_str(reply, READ_END), &end) != ERR_OK) {
-        store_forget(&playback->calls);
+        store_forget(&playback->reading);
         playback->reads = 0;
         failed(playback);
         return;
@@ -483,7 +483,7 @@ static void on_found(void *context, enum err err, const struct redisReply *reply
     if (playback->recovering && reply_int(reply, READ_SERVED) == 0) {
         /* A plain new session, never a part: both streams are followed from their ends. */
         playback->recovering = false;
-        store_forget(&playback->calls);
+        store_forget(&playback->reading);
         playback->reads = 0;
         call_read(&playback->mine, NULL, 0, on_found);
         call_read(&playback->all, NULL, 0, on_found);
@@ -515,7 +515,7 @@ static void on_ready(struct hub_sub *sub)
     if (!hub_is_live(&playback->mine.sub) || !hub_is_live(&playback->all.sub)) {
         return;
     }
-    store_forget(&playback->calls);
+    store_forget(&playback->reading);
     playback->reads = 0;
     if (playback->socket.state == SIO_CONNECTING) {
         playback_find(playback);
@@ -549,7 +549,7 @@ void playback_unlisten(struct playback *playback)
 
     hub_leave(hub, &playback->mine.sub);
     hub_leave(hub, &playback->all.sub);
-    store_forget(&playback->calls);
+    store_forget(&playback->reading);
     held_clear(&playback->mine.held);
     held_clear(&playback->all.held);
     settle(playback);
