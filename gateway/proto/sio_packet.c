@@ -271,7 +271,7 @@ static const char *take_name(struct str item, struct buf *scratch, struct sio_pa
 {
     if (item.at[0] == '-' || (item.at[0] >= '0' && item.at[0] <= '9')) {
         packet->name = item;
-        return item.len > SIO_NAME_MAX ? "event name must be of 256 bytes at most" : NULL;
+        return NULL;
     }
     if (item.at[0] != '"') {
         return "event name must be a string or a number";
@@ -281,9 +281,6 @@ static const char *take_name(struct str item, struct buf *scratch, struct sio_pa
         buf_clear(scratch);
         json_unescape(item, scratch);
         packet->name = buf_str(scratch);
-    }
-    if (packet->name.len > SIO_NAME_MAX) {
-        return "event name must be of 256 bytes at most";
     }
     return sio_is_reserved(packet->name) ? "reserved event name" : NULL;
 }

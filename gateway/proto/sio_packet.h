@@ -15,7 +15,6 @@
 
 enum {
     SIO_SPACE_MAX = 128,
-    SIO_NAME_MAX = 256,
     SIO_ATTACHMENTS_MAX = 64
 };
 
@@ -37,7 +36,7 @@ struct sio_packet {
     bool has_id;
     uint64_t id;     /* at most 2^53 - 1 */
     struct str data; /* the JSON as it was sent; empty: there is none */
-    struct str name; /* of events: unescaped, or the digits of a number; 1 to SIO_NAME_MAX */
+    struct str name; /* of events: unescaped, or the digits of a number */
     /* JSON texts with commas between (see json_next_item), without the brackets: of events what
      * stands behind the name, of acks all. */
     struct str args;
