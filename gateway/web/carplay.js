@@ -24,13 +24,13 @@ const gate = new Gate({
             onChange: draw,
         });
         const unit = new HeadUnit({ url: socketUrl("/socket.io/"), token, onChange: draw });
-        stage = { device, unit, deviceView: new DeviceView(device), unitView: new HeadUnitView(unit) };
-        stage.ear = hearCommands({
+        const ear = hearCommands({
             url: socketUrl("/socket.io/"),
             token,
             onCommand: (command) => device.obey(command),
             onStatus: draw,
         });
+        stage = { device, unit, ear, deviceView: new DeviceView(device), unitView: new HeadUnitView(unit) };
         $("web").replaceChildren(stage.deviceView.root);
         $("car").replaceChildren(stage.unitView.root);
         $("stage").hidden = false;
@@ -55,7 +55,7 @@ function draw() {
     deviceView.draw();
     unitView.draw();
     drawStep();
-    [device.link, unit.io, ...(ear ? [ear] : [])].forEach((wire) => gate.hear(wire));
+    [device.link, unit.io, ear].forEach((wire) => gate.hear(wire));
 }
 
 function drawStep() {

@@ -1,7 +1,7 @@
 // The feed's page: a topic, and one connection or several that listen to it.
 
 import { Gate } from "./gate.js";
-import { $, isReady, onReturn, socketUrl } from "./page.js";
+import { $, isReady, onReturn, onWake, socketUrl } from "./page.js";
 import { Topic } from "./topic.js";
 import { TopicView } from "./topic-view.js";
 
@@ -96,5 +96,6 @@ function drawPage() {
 $("topic-form").addEventListener("submit", follow);
 $("add").addEventListener("click", add);
 onReturn(() => entries.forEach((view, topic) => topic.link.retry()));
+onWake(() => entries.forEach((view, topic) => topic.link.refresh()));
 setInterval(() => entries.forEach((view) => view.tick()), 200);
 gate.begin();

@@ -3,6 +3,8 @@
 import { withToken } from "./token.js";
 
 const READY_LIMIT_MS = 3000;
+const TICK_MS = 5000;
+const SLEPT_MS = 90000; // a page in the background may have one tick a minute
 
 export const $ = (id) => document.getElementById(id);
 
@@ -69,6 +71,20 @@ export function tokenInLinks(token) {
 export function onReturn(run) {
     addEventListener("online", run);
     document.addEventListener("visibilitychange", () => document.hidden || run());
+}
+
+// Runs when a connection that seems to be there may be dead: the machine has slept for longer than a gateway waits, or is in
+// another network. For connections that have no heartbeat of their own on this side.
+export function onWake(run) {
+    let last = Date.now();
+    setInterval(() => {
+        const slept = Date.now() - last > SLEPT_MS;
+        last = Date.now();
+        if (slept) {
+            run();
+        }
+    }, TICK_MS);
+    addEventListener("online", run);
 }
 
 // What a link's status is called, and what stands beside it. That changes all the time, and is not read aloud.

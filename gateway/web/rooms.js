@@ -3,7 +3,7 @@
 // The room stands in the address behind #, so that the address is an invitation. A token is never part of one.
 
 import { Gate } from "./gate.js";
-import { $, isReady, onReturn, socketUrl } from "./page.js";
+import { $, isReady, onReturn, onWake, socketUrl } from "./page.js";
 import { Room } from "./room.js";
 import { RoomView } from "./room-view.js";
 
@@ -115,5 +115,6 @@ $("create").addEventListener("click", () => enter(""));
 addEventListener("popstate", () => gate.isInside && followAddress());
 addEventListener("pagehide", () => room?.leave());
 onReturn(() => room?.link.retry());
+onWake(() => room?.link.refresh());
 setInterval(() => view?.tick(), 200);
 gate.begin();

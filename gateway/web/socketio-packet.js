@@ -94,9 +94,13 @@ export class Decoder {
             throw new Error("a wrong number of attachments");
         }
         const rest = text.slice(head.length);
-        const packet = { type: binary ? Number(type) - BINARY_STEP : Number(type), namespace };
-        packet.id = id === undefined ? undefined : Number(id);
-        packet.data = rest === "" ? undefined : JSON.parse(rest);
+        /** @type {Packet} */
+        const packet = {
+            type: binary ? Number(type) - BINARY_STEP : Number(type),
+            namespace,
+            id: id === undefined ? undefined : Number(id),
+            data: rest === "" ? undefined : JSON.parse(rest),
+        };
         check(packet);
         if (Number(due ?? 0) === 0) {
             return packet;
@@ -119,6 +123,7 @@ export class Decoder {
     }
 }
 
+/** @param {Packet} packet */
 function check({ type, id, data }) {
     const isList = Array.isArray(data);
     if ((type === EVENT && (!isList || typeof data[0] !== "string")) || (type === ACK && (!isList || id === undefined))) {

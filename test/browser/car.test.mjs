@@ -135,8 +135,10 @@ test("car and web player in two windows, on two processes", async (t) => {
     await until(async () => Math.abs((await web.device(0).position()) - (await car.position())) < CLOSE_S, "both moved");
     assert.ok((await web.device(0).position()) > 29);
     const frames = await web.device(0).frames();
-    const heard = frames.filter(({ direction }) => direction === "in").map(({ frame }) => frame.type_push_state);
-    assert.deepEqual(heard, ["change_position", "on_pause", "off_pause", "on_pause", "no_track_state"], "each change once");
+    const changes = ["change_position", "on_pause", "off_pause"];
+    const heard = frames.filter(({ direction, frame }) => direction === "in" && changes.includes(frame.type_push_state));
+    const types = heard.map(({ frame }) => frame.type_push_state);
+    assert.deepEqual(types, ["change_position", "on_pause", "off_pause", "on_pause"], "each change once");
 });
 
 test("the position runs by itself between two states", async (t) => {

@@ -233,6 +233,24 @@ test("what may not have arrived is shown, and said again when asked to", async (
     assert.equal(await guest.page.locator(".failed, .pending").count(), 0);
 });
 
+test("after a sleep the connection is made anew, for the old one may be dead", async (t) => {
+    let count = 0;
+    const prepare = async (page) => {
+        await page.clock.install();
+        await page.routeWebSocket(/\/ws/, (socket) => {
+            count += 1;
+            socket.send(JSON.stringify({ type: "welcome", clientId: `c${count}`, roomId: "sleeper", members: 1, history: [] }));
+        });
+    };
+    const guest = await Guest.enter(t, gateways[0], "sleeper", { prepare });
+    await guest.page.clock.runFor(60000);
+    assert.equal(count, 1, "a minute is no sleep");
+    await guest.page.clock.fastForward(300000);
+    await until(() => count === 2, "it connects anew");
+    await guest.isIn();
+    assert.ok((await guest.notes()).includes("You are back"));
+});
+
 test("where nobody may be anonymous, the page asks who it is", async (t) => {
     const strict = await Gateway.start({ flags: flags({ anonymous: "" }) });
     t.after(() => strict.close());
