@@ -193,15 +193,17 @@ static void on_closed(void *owner, const struct poll_found *found)
 }
 
 /* A client that was told something last acts on it only when the transport's end is not told
- * with it. */
+ * with it: that waits for its next GET. */
 static void end_session(struct eio_get *get)
 {
-    if (get->out.len == 0) {
+    bool told = get->out.len > 0;
+
+    if (!told) {
         eio_add_text(&get->out, STR("1"));
     }
     enter(get, ENDING);
     poll_finish(&get->poll);
-    poll_close(&get->poll, true, str_from("", 0), false, on_closed);
+    poll_close(&get->poll, true, STR("1"), told, on_closed);
 }
 
 /* ---- what the session may ask for ---- */

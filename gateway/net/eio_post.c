@@ -98,7 +98,7 @@ static void on_closed(void *owner, const struct poll_found *found)
     destroy(post);
 }
 
-/* A client that was told to stay away is told so by its next GET, when none waits now. */
+/* A client that is sent away is told so by its next GET, when none waits now. */
 static void end_session(struct eio_post *post, enum reason reason)
 {
     bool told = reason == REASON_TOKEN_EXPIRED || reason == REASON_DISCONNECTED;
@@ -108,7 +108,8 @@ static void end_session(struct eio_post *post, enum reason reason)
     if (post->left) {
         buf_clear(&post->out);
         eio_add_text(&post->out, STR("6"));
-    } else {
+    } else if (!told || post->out.len == 0) {
+        buf_clear(&post->out);
         eio_add_text(&post->out, STR("1"));
     }
     poll_finish(&post->poll);

@@ -2,8 +2,8 @@
 -- uses: time poll
 --
 -- Atomic because a GET may come in between: one that waits gets `words`; one that has claimed the session and does
--- not listen yet finds them under its claim. Without such a GET the words are kept for the next one, when `told` is
--- 1. `claim`: only when that one holds the session ('' = whoever does).
+-- not listen yet finds them under its claim. Without such a GET, or when it is the one that ends the session, the
+-- words are kept for the next one, if `told` is 1. `claim`: only when that one holds the session ('' = whoever does).
 -- Returns the outcome; refused: it is not there, or held by another.
 
 local session, queue, channel = unpack(KEYS)
@@ -21,7 +21,7 @@ if holder and holder ~= claim then
     call('HSET', session, 'closed', holder, 'last', words)
     call('PEXPIRE', session, kept_ms)
     wake(channel, 'x', words)
-elseif not holder and told == '1' then
+elseif told == '1' then
     call('HSET', session, 'proto', proto, 'kind', 'c', 'last', words)
     call('PEXPIRE', session, told_ms)
 end
