@@ -48,7 +48,7 @@ struct hub_events {
 };
 
 enum {
-    HUB_SLICE = 512, /* listeners that are told in one turn */
+    HUB_SLICE = 256, /* listeners that are told in one turn */
     HUB_WAITING =
         64 /* messages that may wait for a crowd; more: the loop waits for the crowd */
 };
