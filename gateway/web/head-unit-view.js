@@ -30,7 +30,9 @@ const screen = template(`<section class="car" aria-label="Car">
   </div>
 
   <div class="car-foot">
-    <div class="car-progress"><input type="range" min="0" step="any" value="0" data-part="seek" aria-label="Position"></div>
+    <div class="car-progress">
+      <input type="range" min="0" step="any" value="0" data-part="seek" aria-label="Position">
+    </div>
     <div class="times"><span data-part="elapsed">0:00</span><span data-part="length"></span></div>
     <div class="car-buttons">
       <button type="button" data-part="previous" aria-label="Previous track" title="Previous track">

@@ -1,7 +1,8 @@
 // HeadUnit: the screen in a car: a Socket.IO socket, the playback state it has been told, and the commands it gives.
 //
-// A command is not applied here: it comes back from the server, as it comes to everybody, in the one order that holds. "next"
-// and "previous" are for a player to obey, which knows what is next. When none did, the car chooses from its own queue.
+// A command is not applied here: it comes back from the server, as it comes to everybody, in the one order that holds.
+// "next" and "previous" are for a player to obey, which knows what is next. When none did, the car chooses from its own
+// queue.
 //
 // The wire log, the notice and the position are there to be shown (head-unit-view.js).
 

@@ -73,8 +73,8 @@ export function onReturn(run) {
     document.addEventListener("visibilitychange", () => document.hidden || run());
 }
 
-// Runs when a connection that seems to be there may be dead: the machine has slept for longer than a gateway waits, or is in
-// another network. For connections that have no heartbeat of their own on this side.
+// Runs when a connection that seems to be there may be dead: the machine has slept for longer than a gateway waits, or
+// is in another network. For connections that have no heartbeat of their own on this side.
 export function onWake(run) {
     let last = Date.now();
     setInterval(() => {

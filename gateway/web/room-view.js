@@ -18,7 +18,8 @@ const room = template(`<section class="card room" aria-label="Room">
     </p>
     <div class="actions">
       <button type="button" data-part="copy">
-        <svg class="icon" aria-hidden="true"><use href="/icons.svg#copy"/></svg><span data-part="copy-word">Copy link</span>
+        <svg class="icon" aria-hidden="true"><use href="/icons.svg#copy"/></svg>
+        <span data-part="copy-word">Copy link</span>
       </button>
       <button type="button" data-part="leave">
         <svg class="icon" aria-hidden="true"><use href="/icons.svg#leave"/></svg>Leave
@@ -32,7 +33,8 @@ const room = template(`<section class="card room" aria-label="Room">
   <p class="notice" data-part="notice" role="alert"></p>
   <form class="composer" data-part="composer">
     <input data-part="name" maxlength="64" placeholder="Your name" aria-label="Your name" autocomplete="nickname">
-    <textarea data-part="text" rows="1" required placeholder="Message" aria-label="Message" enterkeyhint="send"></textarea>
+    <textarea data-part="text" rows="1" required placeholder="Message" aria-label="Message"
+              enterkeyhint="send"></textarea>
     <button class="primary" type="submit" data-part="send" aria-label="Send" title="Send">
       <svg class="icon" aria-hidden="true"><use href="/icons.svg#send"/></svg>
     </button>
@@ -47,7 +49,9 @@ const bubble = template(`<li class="message">
 const failedBubble = template(`<li class="message mine failed">
   <p class="text"></p>
   <p class="by">
-    <span></span> <button class="link" type="button">Send again</button> <button class="link" type="button">Forget</button>
+    <span></span>
+    <button class="link" type="button">Send again</button>
+    <button class="link" type="button">Forget</button>
   </p>
 </li>`);
 
@@ -91,7 +95,9 @@ export class RoomView {
     #measure() {
         const { text } = this.#parts;
         const size = new TextEncoder().encode(text.value).length;
-        text.setCustomValidity(size > TEXT_BYTES ? `A message has ${TEXT_BYTES} bytes at most; this one has ${size}.` : "");
+        text.setCustomValidity(
+            size > TEXT_BYTES ? `A message has ${TEXT_BYTES} bytes at most; this one has ${size}.` : "",
+        );
         text.rows = Math.min(6, text.value.split("\n").length);
     }
 

@@ -1,7 +1,7 @@
 // Room: one member of a chat room, the messages, and who else is there.
 //
-// A message of one's own is shown as "on its way" until the room says it back: its place among the others is the room's to
-// decide. When the connection breaks first, the history that comes with the next one tells whether it arrived.
+// A message of one's own is shown as "on its way" until the room says it back: its place among the others is the room's
+// to decide. When the connection breaks first, the history that comes with the next one tells whether it arrived.
 
 import { Link } from "./link.js";
 
@@ -22,8 +22,8 @@ export class Room {
     #onChange;
     #wasIn = false;
 
-    // address(id): the WebSocket's address of a room; of a new one when the id is empty. onChange(room): something to show has
-    // changed.
+    // address(id): the WebSocket's address of a room; of a new one when the id is empty. onChange(room): something to
+    // show has changed.
     constructor({ id = "", address, onChange, ...wire }) {
         this.id = id;
         this.#onChange = onChange;

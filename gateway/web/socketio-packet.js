@@ -126,7 +126,10 @@ export class Decoder {
 /** @param {Packet} packet */
 function check({ type, id, data }) {
     const isList = Array.isArray(data);
-    if ((type === EVENT && (!isList || typeof data[0] !== "string")) || (type === ACK && (!isList || id === undefined))) {
+    if (
+        (type === EVENT && (!isList || typeof data[0] !== "string")) ||
+        (type === ACK && (!isList || id === undefined))
+    ) {
         throw new Error("a packet without its content");
     }
 }

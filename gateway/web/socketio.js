@@ -6,12 +6,12 @@
 //   io.open();
 //   const answer = await socket.request("message", { text });      // the server's acknowledgement
 //
-// The wire (wire.js) comes back by itself. With recovery, which is on unless told otherwise, a socket then says where it
-// was: the server goes on from there, and the socket keeps its id. The place is the last argument of every event; it is
-// taken off before handlers see the event.
+// The wire (wire.js) comes back by itself. With recovery, which is on unless told otherwise, a socket then says where
+// it was: the server goes on from there, and the socket keeps its id. The place is the last argument of every event; it
+// is taken off before handlers see the event.
 //
-// A socket that the server has disconnected stays away; when no other is left, so does the wire. An `error` event with the
-// code "unauthorized" asks for a new token, as close code 4401 does.
+// A socket that the server has disconnected stays away; when no other is left, so does the wire. An `error` event with
+// the code "unauthorized" asks for a new token, as close code 4401 does.
 
 import { ACK, CONNECT, CONNECT_ERROR, Decoder, DISCONNECT, encode, EVENT } from "./socketio-packet.js";
 import { Wire } from "./wire.js";
@@ -34,7 +34,7 @@ export class RequestError extends Error {
 
 /**
  * @typedef {object} SocketIOOptions
- * @property {object | (() => object | Promise<object>)} [auth]  what CONNECT brings along, asked again for every connection
+ * @property {object | (() => object | Promise<object>)} [auth]  what CONNECT brings along; asked again every time
  * @property {boolean} [recovery]  ask for connection state recovery (default: yes)
  * @property {number} [answerLimit]  milliseconds that a request waits for its answer (default: 10 s)
  */
@@ -257,7 +257,8 @@ export class Socket {
 
     /**
      * Events of the server under their names, and of the socket itself: "connect" ({recovered}), "disconnect" (reason),
-     * "connect_error" ({message, code}). A handler of an event that wants an acknowledgement gets `reply` as its last argument.
+     * "connect_error" ({message, code}). A handler of an event that wants an acknowledgement gets `reply` as its last
+     * argument.
      * @param {string} event
      * @param {(...args: any[]) => void} handler
      * @returns {() => void} takes the handler off again

@@ -1,4 +1,5 @@
-// TopicView: one connection to a feed on the page, with its two buttons and its lines. What comes is text, never markup.
+// TopicView: one connection to a feed on the page, with its two buttons and its lines. What comes is text, never
+// markup.
 
 import { isResting, label, partsOf, setText, statusDetail, statusWord, template } from "./page.js";
 

@@ -2,8 +2,8 @@
 //
 //   link online --initial--> known by an id --connect--> connected --subscribe--> asked --confirmation--> subscribed
 //
-// What a person asked for is kept: after a break the new connection subscribes again. Lines that came meanwhile are gone, as
-// they are for everybody who was not there.
+// What a person asked for is kept: after a break the new connection subscribes again. Lines that came meanwhile are
+// gone, as they are for everybody who was not there.
 
 import { Link } from "./link.js";
 
@@ -28,7 +28,11 @@ export class Topic {
     // onChange(topic): something to show has changed.
     constructor({ onChange, ...wire }) {
         this.#onChange = onChange;
-        this.link = new Link({ ...wire, onStatus: () => this.#statusChanged(), onFrame: (frame) => this.#heard(frame) });
+        this.link = new Link({
+            ...wire,
+            onStatus: () => this.#statusChanged(),
+            onFrame: (frame) => this.#heard(frame),
+        });
     }
 
     open() {

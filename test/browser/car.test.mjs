@@ -64,9 +64,13 @@ class Car {
     async shows({ state, title }) {
         await until(
             async () => {
-                const shown = { state: await this.part("state").textContent(), title: await this.part("title").textContent() };
+                const shown = {
+                    state: await this.part("state").textContent(),
+                    title: await this.part("title").textContent(),
+                };
                 return (
-                    ((state === undefined || shown.state === state) && (title === undefined || shown.title === title)) ||
+                    ((state === undefined || shown.state === state) &&
+                        (title === undefined || shown.title === title)) ||
                     assert.fail(JSON.stringify(shown))
                 );
             },
@@ -114,7 +118,11 @@ test("beside the web player: pause pressed in the car stops the web, and the oth
     await until(async () => (await web.text("title")) === "Paper Satellites", "the web player obeys");
     await sleep(2500);
     const started = (await web.frames()).filter(({ frame }) => frame.type_push_state === "new_track");
-    assert.deepEqual(started.map(({ frame }) => frame.track_id), [2, 1], "next was obeyed once");
+    assert.deepEqual(
+        started.map(({ frame }) => frame.track_id),
+        [2, 1],
+        "next was obeyed once",
+    );
 });
 
 test("car and web player in two windows, on two processes", async (t) => {
@@ -132,11 +140,16 @@ test("car and web player in two windows, on two processes", async (t) => {
 
     await car.part("seek").focus();
     await car.page.keyboard.press("PageUp");
-    await until(async () => Math.abs((await web.device(0).position()) - (await car.position())) < CLOSE_S, "both moved");
+    await until(
+        async () => Math.abs((await web.device(0).position()) - (await car.position())) < CLOSE_S,
+        "both moved",
+    );
     assert.ok((await web.device(0).position()) > 29);
     const frames = await web.device(0).frames();
     const changes = ["change_position", "on_pause", "off_pause"];
-    const heard = frames.filter(({ direction, frame }) => direction === "in" && changes.includes(frame.type_push_state));
+    const heard = frames.filter(
+        ({ direction, frame }) => direction === "in" && changes.includes(frame.type_push_state),
+    );
     const types = heard.map(({ frame }) => frame.type_push_state);
     assert.deepEqual(types, ["change_position", "on_pause", "off_pause", "on_pause"], "each change once");
 });
@@ -151,10 +164,16 @@ test("the position runs by itself between two states", async (t) => {
     await sleep(1500);
     const moved = (await car.position()) - from;
     assert.ok(moved > 1 && moved <= (Date.now() - begun) / 1000 + CLOSE_S, `${moved} s`);
-    await until(async () => Math.abs((await web.device(0).position()) - (await car.position())) < CLOSE_S, "they agree");
+    await until(
+        async () => Math.abs((await web.device(0).position()) - (await car.position())) < CLOSE_S,
+        "they agree",
+    );
     const later = await Car.drive(t, gateways[1], "runner");
     await later.shows({ state: "Playing", title: "Low Tide Letters" });
-    await until(async () => Math.abs((await later.position()) - (await car.position())) < CLOSE_S, "a late car as well");
+    await until(
+        async () => Math.abs((await later.position()) - (await car.position())) < CLOSE_S,
+        "a late car as well",
+    );
 });
 
 test("a car alone plays its own queue", async (t) => {

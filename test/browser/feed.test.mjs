@@ -80,7 +80,10 @@ class Reader {
     }
 
     async reads(lines, index = 0) {
-        await until(async () => (await this.lines(index)).join("\n") === lines.join("\n"), `the lines ${lines.join(" | ")}`);
+        await until(
+            async () => (await this.lines(index)).join("\n") === lines.join("\n"),
+            `the lines ${lines.join(" | ")}`,
+        );
     }
 }
 
@@ -171,7 +174,10 @@ test("when the process is killed the page comes back and subscribes again", asyn
     const reader = await Reader.open(t, first, "survivors", { mayLose: true });
     await reader.subscribe();
     await first.kill();
-    await until(async () => /^Reconnecting$/.test(await reader.part("status").textContent()), "it shows that it comes back");
+    await until(
+        async () => /^Reconnecting$/.test(await reader.part("status").textContent()),
+        "it shows that it comes back",
+    );
     await reader.hints(/subscribe again/);
     const second = await Gateway.start({ flags: flags(port) });
     t.after(() => second.close());

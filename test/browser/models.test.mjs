@@ -1,5 +1,5 @@
-// What stands behind the pages, without a browser: a connection's life, a room, a topic, a car; frame by frame, with the
-// time in the test's hand.
+// What stands behind the pages, without a browser: a connection's life, a room, a topic, a car; frame by frame, with
+// the time in the test's hand.
 
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
@@ -132,7 +132,11 @@ describe("a room", () => {
         await says(message("3", "three", "me-1"));
         assert.deepEqual(said(), ["one", "two", "three"]);
         assert.deepEqual(notes(), ["You came in", "You are back"]);
-        assert.ok(room.isMine({ clientId: "me-1" }) && room.isMine({ clientId: "me-2" }) && !room.isMine({ clientId: "other" }));
+        assert.ok(
+            room.isMine({ clientId: "me-1" }) &&
+                room.isMine({ clientId: "me-2" }) &&
+                !room.isMine({ clientId: "other" }),
+        );
     });
 
     test("says that something may be missing when the history does not reach back", async () => {
@@ -161,9 +165,15 @@ describe("a room", () => {
         assert.equal(room.say("offline"), false);
         await comesBack();
         await welcome("me-2", [message("1", "arrived", "me-1")]);
-        assert.deepEqual(room.pending.map(({ text, failed }) => [text, failed]), [["lost", true]]);
+        assert.deepEqual(
+            room.pending.map(({ text, failed }) => [text, failed]),
+            [["lost", true]],
+        );
         room.retry(room.pending[0]);
-        assert.deepEqual(room.pending.map(({ text, failed }) => [text, failed]), [["lost", false]]);
+        assert.deepEqual(
+            room.pending.map(({ text, failed }) => [text, failed]),
+            [["lost", false]],
+        );
         await says(message("2", "lost", "me-2"));
         assert.deepEqual(room.pending, []);
     });
@@ -172,9 +182,18 @@ describe("a room", () => {
         const room = await enter();
         ["a", "b", "c"].forEach((text) => room.say(text));
         await says(message("1", "c", "me-1"));
-        assert.deepEqual(room.pending.map(({ text, failed }) => [text, failed]), [["a", true], ["b", true]]);
+        assert.deepEqual(
+            room.pending.map(({ text, failed }) => [text, failed]),
+            [
+                ["a", true],
+                ["b", true],
+            ],
+        );
         room.forget(room.pending[0]);
-        assert.deepEqual(room.pending.map(({ text }) => text), ["b"]);
+        assert.deepEqual(
+            room.pending.map(({ text }) => text),
+            ["b"],
+        );
     });
 
     test("a refusal is shown, and a message that arrives after all is no failure", async () => {
@@ -237,7 +256,10 @@ describe("a topic", () => {
         await says({ type: "subscribe_confirmation", payload: { status: "ok" } });
         await says({ type: "wisdom_distribution", payload: { message: "a line" } });
         assert.equal(topic.isSubscribed, true);
-        assert.deepEqual(topic.lines.map(({ text, server }) => [text, server]), [["a line", "abc"]]);
+        assert.deepEqual(
+            topic.lines.map(({ text, server }) => [text, server]),
+            [["a line", "abc"]],
+        );
         topic.unsubscribe();
         assert.deepEqual(types(), ["connect", "subscribe", "unsubscribe"]);
     });
@@ -251,7 +273,10 @@ describe("a topic", () => {
         await comesBack();
         await says({ type: "initial", payload: { id: "id-2" } });
         const payload = { id: "id-2" };
-        assert.deepEqual(sent(), [{ type: "connect", payload }, { type: "subscribe", payload }]);
+        assert.deepEqual(sent(), [
+            { type: "connect", payload },
+            { type: "subscribe", payload },
+        ]);
         topic.unsubscribe();
         await Socket.newest.closes(1012);
         await comesBack();
@@ -313,7 +338,10 @@ describe("a car", () => {
         const unit = await drive();
         assert.deepEqual([unit.state, unit.track, unit.position], [null, null, 0]);
         await emits("playback_state", state());
-        assert.deepEqual([unit.playing, unit.position, unit.length, unit.track.title], [true, 10, 245, "Paper Satellites"]);
+        assert.deepEqual(
+            [unit.playing, unit.position, unit.length, unit.track.title],
+            [true, 10, 245, "Paper Satellites"],
+        );
         await time.pass(5000);
         assert.equal(unit.position, 15);
         for (let i = 0; i < 30; i++) {
@@ -375,7 +403,10 @@ describe("a car", () => {
         assert.deepEqual(asked(), [], "a player has obeyed");
         await emits("carplay_command", { command: "next" });
         await time.pass(2000);
-        assert.match(asked()[0], /"playback_state_update",\{"isPlaying":true,"currentTime":0,"duration":227,"mediaId":4,/);
+        assert.match(
+            asked()[0],
+            /"playback_state_update",\{"isPlaying":true,"currentTime":0,"duration":227,"mediaId":4,/,
+        );
         await answers(0, { ok: true });
         await emits("playback_state", state({ mediaId: 4, currentTime: 50 }));
         await emits("carplay_command", { command: "previous" });
@@ -403,7 +434,10 @@ describe("a car", () => {
 });
 
 describe("a web player", () => {
-    const changes = () => sent().filter(({ type_push_state: type }) => type !== "ping").map(({ track_id: id }) => id);
+    const changes = () =>
+        sent()
+            .filter(({ type_push_state: type }) => type !== "ping")
+            .map(({ track_id: id }) => id);
     const track = (id) => ({
         track_id: id,
         from_is: "playlist",

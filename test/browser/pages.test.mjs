@@ -85,7 +85,9 @@ async function fillRoom({ page }) {
 
 async function fillFeed({ page }) {
     await page.click(".topic [data-part=subscribe]");
-    await page.waitForFunction(() => document.querySelector(".topic [data-part=hint]").textContent.startsWith("Subscribed"));
+    await page.waitForFunction(() =>
+        document.querySelector(".topic [data-part=hint]").textContent.startsWith("Subscribed"),
+    );
     const { status } = await request(gateway.url("/api/feeds/wisdom"), {
         method: "POST",
         headers: { "X-API-Key": KEY, "Content-Type": "application/json" },
@@ -125,7 +127,13 @@ for (const [path, fill] of Object.entries(PAGES)) {
 // Selector of what is read, the ground that it stands on, and its colour where it has more than one.
 const CAR = "color-mix(in oklab, var(--accent) 18%, var(--card))";
 const READ = {
-    "/": [[".lead", "body"], [".doors span", "a"], [".points p", "body"], [".pages a", "body"], [".steps dd", ".steps"]],
+    "/": [
+        [".lead", "body"],
+        [".doors span", "a"],
+        [".points p", "body"],
+        [".pages a", "body"],
+        [".steps dd", ".steps"],
+    ],
     "/car": [
         [".car-clock", ".car", CAR],
         [".car .state", ".car", CAR],
@@ -142,7 +150,11 @@ const READ = {
         [".log time", ".log"],
         [".foot p", "body"],
     ],
-    "/rooms": [["#door .hint", "#door"], [".or", "#door"], ["#enter .primary", ".primary"]],
+    "/rooms": [
+        ["#door .hint", "#door"],
+        [".or", "#door"],
+        ["#enter .primary", ".primary"],
+    ],
     "/rooms#room=wide": [
         [".room h1", ".room"],
         [".members", ".room"],
@@ -152,7 +164,12 @@ const READ = {
         [".note", ".talk"],
         [".composer input", "input"],
     ],
-    "/feed": [[".topic .hint", ".topic"], [".lines p", "li"], [".lines time", "li"], ["#topic", "input"]],
+    "/feed": [
+        [".topic .hint", ".topic"],
+        [".lines p", "li"],
+        [".lines time", "li"],
+        ["#topic", "input"],
+    ],
 };
 
 for (const colorScheme of ["light", "dark"]) {
@@ -174,7 +191,8 @@ for (const colorScheme of ["light", "dark"]) {
         const mark = window.page.locator(".lines .server").first();
         for (let hue = 0; hue < 6; hue++) {
             await mark.evaluate((node, number) => (node.dataset.hue = number), hue);
-            const ground = `color-mix(in oklab, ${await mark.evaluate((node) => getComputedStyle(node).color)} 11%, var(--sunk))`;
+            const colour = await mark.evaluate((node) => getComputedStyle(node).color);
+            const ground = `color-mix(in oklab, ${colour} 11%, var(--sunk))`;
             const ratio = await contrast(mark, "li", ground);
             assert.ok(ratio >= READABLE, `colour ${hue}, ${colorScheme}: ${ratio.toFixed(2)}`);
         }
@@ -191,8 +209,16 @@ test("nothing is loaded from elsewhere, nothing is inline, and no address bears 
         const window = await open(t, path, "hermit", { prepare });
         await PAGES[path]?.(window);
         assert.ok(asked.length > 5, path);
-        assert.deepEqual(asked.filter((url) => !url.startsWith(gateway.url("/"))), [], path);
-        assert.deepEqual(asked.filter((url) => url.split("#")[0].includes("token=")), [], path);
+        assert.deepEqual(
+            asked.filter((url) => !url.startsWith(gateway.url("/"))),
+            [],
+            path,
+        );
+        assert.deepEqual(
+            asked.filter((url) => url.split("#")[0].includes("token=")),
+            [],
+            path,
+        );
         const { text, headers } = await gateway.get(path.split("#")[0]);
         assert.match(headers["content-security-policy"], /default-src 'none'/);
         assert.doesNotMatch(text, /<style|style=|<script(?![^>]*\bsrc=)|\son\w+=/, path);

@@ -56,7 +56,11 @@ async function connect(t, token, where, options = {}) {
 }
 
 function online(io) {
-    return until(() => io.status === "online", () => `online: ${io.status} ${io.reason}`, patient(20000));
+    return until(
+        () => io.status === "online",
+        () => `online: ${io.status} ${io.reason}`,
+        patient(20000),
+    );
 }
 
 test("events missed through a kill -9 arrive on another process, in order, once, under the same id", async (t) => {
@@ -77,7 +81,10 @@ test("events missed through a kill -9 arrive on another process, in order, once,
         await tell("recoverer", "news", i);
     }
     await online(io);
-    await until(() => heard.length === 30, () => `all: ${heard}`);
+    await until(
+        () => heard.length === 30,
+        () => `all: ${heard}`,
+    );
     assert.deepEqual(heard, [...Array(30).keys()]);
     assert.deepEqual([socket.recovered, socket.id], [true, id]);
     await tell("recoverer", "news", 30);
@@ -95,7 +102,10 @@ test("answers are the requests' own, also those that say no", async (t) => {
         socket.request("carplay_command", wrong),
         socket.request("carplay_command", { command: "pause" }),
     ]);
-    assert.deepEqual(answers.map(({ ok }) => ok), [true, false, true]);
+    assert.deepEqual(
+        answers.map(({ ok }) => ok),
+        [true, false, true],
+    );
     assert.equal(typeof answers[1].message, "string");
     await until(() => errors.length === 1, "the error is emitted as well");
 });
@@ -112,7 +122,12 @@ test("an operator's word is final; an expired token is renewed", async (t) => {
 
     let token = tokenOf("renewer", { claims: { exp: seconds(2) } });
     const renew = () => ((token = tokenOf("renewer")), true);
-    const { io, socket } = await connect(t, () => token, () => gateways[0], { renew });
+    const { io, socket } = await connect(
+        t,
+        () => token,
+        () => gateways[0],
+        { renew },
+    );
     const statuses = [];
     socket.on("disconnect", () => statuses.push("disconnect"));
     socket.on("connect", () => statuses.push("connect"));

@@ -55,7 +55,9 @@ class Guest {
     }
 
     async isIn(ms = patient()) {
-        await this.page.waitForSelector('.room[data-status="online"] [data-part=send][aria-disabled=false]', { timeout: ms });
+        await this.page.waitForSelector('.room[data-status="online"] [data-part=send][aria-disabled=false]', {
+            timeout: ms,
+        });
     }
 
     async say(text, name) {
@@ -74,10 +76,13 @@ class Guest {
     }
 
     async reads(...texts) {
-        await until(async () => {
-            const said = (await this.said()).map(([, text]) => text);
-            return said.join("\n") === texts.join("\n") || assert.fail(said.join(" | "));
-        }, `the page reads ${texts.join(" | ")}`);
+        await until(
+            async () => {
+                const said = (await this.said()).map(([, text]) => text);
+                return said.join("\n") === texts.join("\n") || assert.fail(said.join(" | "));
+            },
+            `the page reads ${texts.join(" | ")}`,
+        );
     }
 
     async counts(members) {
@@ -109,7 +114,10 @@ test("a room is created, its link leads others in, and they talk across processe
     await ben.reads("Hello from one process");
     await ben.say("And from the other", "Ben");
     await anna.reads("Hello from one process", "And from the other");
-    assert.deepEqual(await ben.said(), [["Anna", "Hello from one process"], ["Ben", "And from the other"]]);
+    assert.deepEqual(await ben.said(), [
+        ["Anna", "Hello from one process"],
+        ["Ben", "And from the other"],
+    ]);
     assert.equal(await anna.page.locator(".message.mine").count(), 1);
     assert.deepEqual(await anna.notes(), ["You came in", "Somebody came in"]);
 
@@ -147,7 +155,8 @@ test("who comes later reads what was said", async (t) => {
 });
 
 test("HTML in a text or a name is only ever text", async (t) => {
-    const hostile = `<img src=x onerror="document.title='owned'"><b>bold</b> &amp; <script>document.title='owned'</script>`;
+    const script = "document.title='owned'";
+    const hostile = `<img src=x onerror="${script}"><b>bold</b> &amp; <script>${script}</script>`;
     const one = await Guest.enter(t, gateways[0], "hostile");
     const two = await Guest.enter(t, gateways[1], "hostile");
     await one.say(hostile, "<i>Eve</i>");
@@ -191,7 +200,10 @@ test("when a process is killed its members come back, and miss nothing", async (
     await there.reads("before");
 
     await first.kill();
-    await until(async () => /^Reconnecting$/.test(await here.part("status").textContent()), "it shows that it comes back");
+    await until(
+        async () => /^Reconnecting$/.test(await here.part("status").textContent()),
+        "it shows that it comes back",
+    );
     await until(async () => /^in \d+\.\d s$/.test(await here.part("detail").textContent()), "and when");
     await here.say("into the void");
     assert.equal(await here.part("text").inputValue(), "into the void", "what cannot be sent is not taken away");
@@ -218,7 +230,14 @@ test("what may not have arrived is shown, and said again when asked to", async (
                 if (count === 1) {
                     socket.close({ code: 1013 });
                 } else if (text) {
-                    const frame = { type: "message", clientId, roomId: "staged", text, id: "1", time: new Date().toISOString() };
+                    const frame = {
+                        type: "message",
+                        clientId,
+                        roomId: "staged",
+                        text,
+                        id: "1",
+                        time: new Date().toISOString(),
+                    };
                     socket.send(JSON.stringify(frame));
                 }
             });
@@ -239,7 +258,9 @@ test("after a sleep the connection is made anew, for the old one may be dead", a
         await page.clock.install();
         await page.routeWebSocket(/\/ws/, (socket) => {
             count += 1;
-            socket.send(JSON.stringify({ type: "welcome", clientId: `c${count}`, roomId: "sleeper", members: 1, history: [] }));
+            socket.send(
+                JSON.stringify({ type: "welcome", clientId: `c${count}`, roomId: "sleeper", members: 1, history: [] }),
+            );
         });
     };
     const guest = await Guest.enter(t, gateways[0], "sleeper", { prepare });

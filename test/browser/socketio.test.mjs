@@ -51,7 +51,21 @@ describe("packets", () => {
     });
 
     test("that are none are refused", () => {
-        const wrong = ["", "x", "7", "2", "2{}", "2[]", "2[1]", "3[]", '2["a"', '5["a"]', '21-["a"]', '51001-["a"]', "2-1"];
+        const wrong = [
+            "",
+            "x",
+            "7",
+            "2",
+            "2{}",
+            "2[]",
+            "2[1]",
+            "3[]",
+            '2["a"',
+            '5["a"]',
+            '21-["a"]',
+            '51001-["a"]',
+            "2-1",
+        ];
         for (const text of wrong) {
             assert.throws(() => new Decoder().add(text), `${text} is no packet`);
         }
@@ -87,7 +101,13 @@ describe("a client", () => {
 
     function make(options = {}) {
         const onStatus = ({ status }) => statuses.push(status);
-        io = new SocketIO({ url: "http://segue.test/socket.io/", auth: { token: "t" }, WebSocket: Wire, onStatus, ...options });
+        io = new SocketIO({
+            url: "http://segue.test/socket.io/",
+            auth: { token: "t" },
+            WebSocket: Wire,
+            onStatus,
+            ...options,
+        });
         return io;
     }
 
@@ -130,7 +150,11 @@ describe("a client", () => {
         const off = socket.on("news", (...args) => heard.push(args));
         socket.on("question", (what, reply) => reply(what, bytes(7)));
         assert.equal(socket.emit("hello", 1, { two: 2 }), true);
-        await Wire.newest.says('42["news",1,"place-1"]', '42["news","only the place"]', '423["question","?","place-3"]');
+        await Wire.newest.says(
+            '42["news",1,"place-1"]',
+            '42["news","only the place"]',
+            '423["question","?","place-3"]',
+        );
         off();
         await Wire.newest.says('42["news",2,"place-4"]');
         assert.deepEqual(heard, [[1], []]);
@@ -182,7 +206,11 @@ describe("a client", () => {
         assert.equal(socket.recovered, false);
         await Wire.newest.closes(1006);
         await back();
-        assert.equal(Wire.newest.sent[0], '40{"token":"t","recovery":true,"pid":"two.9"}', "the old place is forgotten");
+        assert.equal(
+            Wire.newest.sent[0],
+            '40{"token":"t","recovery":true,"pid":"two.9"}',
+            "the old place is forgotten",
+        );
     });
 
     test("waits longer and longer, never exactly as long, and starts anew when a connection has held", async () => {
@@ -295,7 +323,10 @@ describe("a client", () => {
         assert.equal(io.of("/a"), here, "a namespace has one socket");
         await Wire.newest.closes(1006);
         await back();
-        assert.deepEqual(Wire.newest.sent.map((text) => text.slice(0, 4)), ["40/a"]);
+        assert.deepEqual(
+            Wire.newest.sent.map((text) => text.slice(0, 4)),
+            ["40/a"],
+        );
     });
 
     test("what is not understood costs the connection, not the page", async () => {

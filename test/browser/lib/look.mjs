@@ -7,8 +7,8 @@ export function overflow({ page }) {
     return page.evaluate(() => Math.max(0, document.documentElement.scrollWidth - window.innerWidth));
 }
 
-// The contrast of an element's letters, as WCAG counts it, to a colour in CSS's words, worked out inside the nearest `ground`
-// around the element; without a colour, to the background of that ground.
+// The contrast of an element's letters, as WCAG counts it, to a colour in CSS's words, worked out inside the nearest
+// `ground` around the element; without a colour, to the background of that ground.
 export function contrast(locator, ground, colour = "") {
     return locator.evaluate(
         (node, [selector, words]) => {

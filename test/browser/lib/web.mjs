@@ -1,7 +1,7 @@
 // Web: the pages' modules, loaded into Node, with a WebSocket and a clock that the test moves.
 //
-// The modules are files with the ending .js and belong to no package, so Node takes them for another kind of script: they
-// are copied to a place that says what they are.
+// The modules are files with the ending .js and belong to no package, so Node takes them for another kind of script:
+// they are copied to a place that says what they are.
 
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
