@@ -128,8 +128,10 @@ static void serve_session(struct http *http, const struct proto *proto, struct s
         eio_probe(http, proto, sid);
     } else if (str_equal(method, STR("GET"))) {
         eio_get(http, proto, sid);
-    } else {
+    } else if (str_equal(method, STR("POST"))) {
         eio_post(http, proto, sid);
+    } else {
+        eio_refuse(http, EIO_ERROR_REQUEST);
     }
 }
 

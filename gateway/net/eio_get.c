@@ -94,6 +94,16 @@ static void answer(struct eio_get *get, struct str body)
     destroy(get);
 }
 
+/* Whose session a websocket has taken meanwhile hears nothing from it. */
+static void end_with(struct eio_get *get, struct str words)
+{
+    if (words.len > 0) {
+        answer(get, words);
+    } else {
+        refuse(get, EIO_ERROR_REQUEST);
+    }
+}
+
 static void unavailable(struct eio_get *get)
 {
     eio_unavailable(get->http);
@@ -378,7 +388,7 @@ static void on_read(void *owner, const struct poll_found *found)
         use(get, found);
         break;
     case POLL_CLOSED:
-        answer(get, found->words);
+        end_with(get, found->words);
         break;
     case POLL_AWAY:
         conn_deadline(http_conn(get->http), RETRY_MS);
@@ -453,7 +463,7 @@ static void on_claimed(void *owner, const struct poll_found *found)
         on_held(get, found->words);
         break;
     case POLL_CLOSED:
-        answer(get, found->words);
+        end_with(get, found->words);
         break;
     case POLL_AWAY:
         conn_deadline(http_conn(get->http), RETRY_MS);
@@ -509,7 +519,7 @@ static void on_told(struct hub_sub *sub, struct msg *msg)
     case 'x': /* the session is over */
         if (get->state != CLAIMING && get->state != LISTENING && get->state != KNOCKING &&
             get->state != ENDING) {
-            answer(get, msg_other(msg));
+            end_with(get, msg_other(msg));
         }
         break;
     default:

@@ -184,6 +184,11 @@ static void find_public(const struct http *http, struct route *route)
     }
 }
 
+static bool is_engine(const struct route *route)
+{
+    return route->proto != NULL && route->proto->engine;
+}
+
 enum err route_find(const struct http *http, struct route *route)
 {
     const struct conn *conn = http_conn(http);
@@ -203,7 +208,7 @@ enum err route_find(const struct http *http, struct route *route)
     if (route->methods == 0) {
         return ERR_NOT_FOUND;
     }
-    if (!(route->methods & method_of(request))) {
+    if (!(route->methods & method_of(request)) && !is_engine(route)) {
         return ERR_METHOD;
     }
     if (route->cors && method_of(request) == METHOD_OPTIONS) {
@@ -219,11 +224,6 @@ static bool forbids(const struct http *http, const struct route *route)
 {
     return route->cors &&
            cors_forbids(http_conn(http)->net->services->config, http_request(http));
-}
-
-static bool is_engine(const struct route *route)
-{
-    return route->proto != NULL && route->proto->engine;
 }
 
 enum err route_admit(const struct http *http, const struct route *route, const char **why)

@@ -19,6 +19,6 @@ call('DEL', session, queue)
 call('HSET', session, 'proto', proto, 'kind', 'w', 'due', now_ms + lease)
 call('PEXPIRE', session, lease)
 if claim then
-    wake(channel, 'x', '6')
+    wake(channel, 'x', '')
 end
 return {'applied', saved, marks, unpack(items)}
