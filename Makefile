@@ -168,7 +168,7 @@ $(BUILD)/unit/test_bench: $(BUILD)/test/bench/frame.o $(BUILD)/test/bench/hist.o
 
 # The same objects, but for the table of protocols.
 CONFORMANCE := $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/conformance/*.c)) \
-	$(filter-out $(BUILD)/gateway/proto/table.o $(BUILD)/gateway/proto/spaces.o,$(OBJECTS))
+	$(filter-out $(BUILD)/gateway/proto/table.o,$(OBJECTS))
 
 .PHONY: conformance
 conformance: $(BUILD)/segue-conformance ## the gateway with echoes, for suites of Engine.IO, Socket.IO and WebSocket
