@@ -84,16 +84,18 @@ static bool read_file(const char *path, struct buf *to, char why[LINES_WHY_MAX])
 
 static bool read_lines(struct topic *topic, char why[LINES_WHY_MAX])
 {
+    size_t longest = topic->feeds->longest;
     struct buf bytes = {0};
     struct lines lines;
 
     if (topic->file == NULL) {
         buf_add(&bytes, wisdom_text());
+        longest = LINES_BYTES_MAX; /* what we say ourselves is no operator's mistake */
     } else if (!read_file(topic->file, &bytes, why)) {
         buf_finish(&bytes);
         return false;
     }
-    if (lines_read(&lines, &bytes, topic->feeds->longest, why) != ERR_OK) {
+    if (lines_read(&lines, &bytes, longest, why) != ERR_OK) {
         return false;
     }
     lines_finish(&topic->lines);
