@@ -252,7 +252,9 @@ test("every control has a name, and is reached by the keyboard", async (t) => {
         const missed = await window.page.$$eval(
             "[data-number]",
             (nodes, seen) =>
-                nodes.filter(({ dataset }) => !seen.includes(dataset.number)).map((node) => node.outerHTML.slice(0, 120)),
+                nodes
+                    .filter(({ dataset }) => !seen.includes(dataset.number))
+                    .map((node) => node.outerHTML.slice(0, 120)),
             [...reached],
         );
         assert.deepEqual(missed, [], path);
