@@ -15,8 +15,9 @@ const LEASE = 1000 * SLOW;
 
 async function enter(site, on, options = {}) {
     const target = typeof on === "number" ? site.gateways[on] : on;
-    const client = await Client.open(target, { namespace: "/rooms", ...options });
+    const client = new Client(target, { namespace: "/rooms", ...options });
     site.clients.push(client);
+    await client.connected();
     return client;
 }
 
