@@ -430,20 +430,23 @@ static void knock(struct eio_get *get)
     poll_knock(&get->poll, on_knocked);
 }
 
-/* One GET at a time: the first is told so, and the session is over. */
+/* One GET at a time: the first is told so, and the session is over. A claim of ours that nobody
+ * here listens for was left behind when Redis was away. */
 static void on_held(struct eio_get *get, struct str holder)
 {
-    if (poll_is_ours(holder)) {
+    buf_clear(&get->instead);
+    buf_add(&get->instead, holder);
+    if (!poll_is_ours(holder)) {
+        enter(get, LISTENING);
+        if (get->listening) {
+            conn_deadline(http_conn(get->http), KNOCK_MS);
+        }
+    } else if (hub_is_alone(&get->sub)) {
+        claim(get);
+    } else {
         enter(get, ENDING);
         poll_close(&get->poll, false, STR("1"), false, NULL);
         refuse(get, EIO_ERROR_REQUEST);
-        return;
-    }
-    buf_clear(&get->instead);
-    buf_add(&get->instead, holder);
-    enter(get, LISTENING);
-    if (get->listening) {
-        conn_deadline(http_conn(get->http), KNOCK_MS);
     }
 }
 
