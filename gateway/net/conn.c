@@ -177,8 +177,7 @@ void conn_end(struct conn *conn, enum reason reason)
         return;
     }
     /* What is queued has as long as a request has; the linger begins when it is gone. */
-    wheel_set(&conn->net->wheel, &conn->timer,
-              conn->net->services->config->connect_timeout_ms);
+    wheel_set(&conn->net->wheel, &conn->timer, conn->net->services->config->connect_timeout_ms);
     want_flush(conn);
 }
 
