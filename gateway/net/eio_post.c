@@ -13,8 +13,9 @@
 #include "gateway/poll.h"
 
 enum {
-    RETRY_MS = 100,   /* Redis is away */
-    PENDING_MAX = 256 /* things under way; more packets wait */
+    RETRY_MS = 100,    /* Redis is away */
+    PENDING_MAX = 256, /* things under way; more packets wait */
+    SEPARATOR_BYTES = 1
 };
 
 enum state {
@@ -117,6 +118,11 @@ static void end_session(struct eio_post *post, enum reason reason)
 
 /* ---- what the session may ask for ---- */
 
+static void carry_nothing(void *carrier)
+{
+    (void)carrier;
+}
+
 static void carry_close(void *carrier, enum reason reason);
 
 static void carry_refuse(void *carrier, enum err err, const char *why)
@@ -126,11 +132,28 @@ static void carry_refuse(void *carrier, enum err err, const char *why)
     carry_close(carrier, REASON_UNAVAILABLE);
 }
 
+static void carry_pause(void *carrier, bool paused)
+{
+    (void)carrier;
+    (void)paused; /* PENDING_MAX does it */
+}
+
 static bool carry_send(void *carrier, struct msg *msg)
 {
     struct eio_post *post = carrier;
+    struct str payload = msg_payload(msg);
+    size_t len = msg->binary ? eio_binary_length(payload.len) : payload.len;
 
-    return eio_add_msg(&post->out, msg, config_of(post)->max_batch);
+    if (post->out.len > 0 &&
+        post->out.len + SEPARATOR_BYTES + len > config_of(post)->max_batch) {
+        return false;
+    }
+    if (msg->binary) {
+        eio_add_binary(&post->out, payload);
+    } else {
+        eio_add_text(&post->out, payload);
+    }
+    return true;
 }
 
 static void carry_wake(void *carrier, uint64_t in_ms)
@@ -164,11 +187,11 @@ static void carry_close(void *carrier, enum reason reason)
 
 static const struct transport transport = {
     .metric = METRICS_TRANSPORT_POLLING,
-    .accept = eio_carry_nothing,
+    .accept = carry_nothing,
     .refuse = carry_refuse,
     .send = carry_send,
-    .trim = eio_carry_nothing,
-    .pause = eio_carry_pause,
+    .trim = carry_nothing,
+    .pause = carry_pause,
     .wake = carry_wake,
     .settled = carry_settled,
     .close = carry_close,

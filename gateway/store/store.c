@@ -209,13 +209,26 @@ static void on_tap_closed(void *owner, const char *why)
     fail(store, why);
 }
 
+/* A busy tap is alive. */
+static void note_tap_alive(struct store *store)
+{
+    store->tap_asked_ms = store->tap_asked_ms != 0 ? now_ms(store) : 0;
+}
+
 static void on_tap_message(void *owner, struct str channel, struct str payload)
 {
     struct store *store = owner;
 
-    store->tap_asked_ms =
-        store->tap_asked_ms != 0 ? now_ms(store) : 0; /* a busy tap is alive */
+    note_tap_alive(store);
     store->events->message(store->owner, channel, payload);
+}
+
+static void on_tap_matched(void *owner, struct str channel, struct str payload)
+{
+    struct store *store = owner;
+
+    note_tap_alive(store);
+    store->events->matched(store->owner, channel, payload);
 }
 
 static void on_tap_changed(void *owner, struct str channel, bool subscribed)
@@ -246,8 +259,8 @@ static void on_lost(void *owner, const char *why)
 }
 
 static const struct link_events link_events = {on_link_opened, on_lost, on_link_closed};
-static const struct tap_events tap_events = {on_tap_opened, on_tap_closed, on_tap_message,
-                                             on_tap_changed, on_tap_answered};
+static const struct tap_events tap_events = {on_tap_opened,  on_tap_closed,  on_tap_message,
+                                             on_tap_matched, on_tap_changed, on_tap_answered};
 
 /* ---- dialing ---- */
 
@@ -492,6 +505,11 @@ void store_watch(struct store *store, struct str channel)
 void store_unwatch(struct store *store, struct str channel)
 {
     tap_say(store, STR("UNSUBSCRIBE"), channel);
+}
+
+void store_match(struct store *store, struct str pattern)
+{
+    tap_say(store, STR("PSUBSCRIBE"), pattern);
 }
 
 uint64_t store_now_us(const struct store *store)

@@ -24,6 +24,8 @@ struct store_events {
     void (*down)(void *owner); /* all subscriptions are gone */
     void (*changed)(void *owner, struct str channel, bool watched);
     void (*message)(void *owner, struct str channel, struct str envelope);
+    /* Whatever somebody publishes where a pattern fits; in one order with `message`. */
+    void (*matched)(void *owner, struct str channel, struct str bytes);
 };
 
 /* The calls of one client, so that it can forget them all when it dies. {0} = none. */
@@ -65,6 +67,9 @@ void store_forget(struct store_calls *calls);
 
 void store_watch(struct store *store, struct str channel);
 void store_unwatch(struct store *store, struct str channel);
+/* The same for all channels that a pattern of Redis fits, until Redis goes away. `changed`
+ * tells when it holds. */
+void store_match(struct store *store, struct str pattern);
 
 /* Redis's clock: microseconds since 1970, as far as it is known here (the local clock before
  * the first answer). */

@@ -26,9 +26,18 @@ typedef int element_count;
 enum kind {
     KIND_OTHER,
     KIND_MESSAGE,
+    KIND_MATCHED, /* a message on a channel that a pattern fits */
     KIND_SUBSCRIBE,
     KIND_UNSUBSCRIBE,
     KIND_PONG
+};
+
+/* Which element of an array is the channel, and which one the publication; 0 = it has none. */
+static const struct {
+    unsigned char channel, payload;
+} places[] = {
+    [KIND_OTHER] = {1, 0},     [KIND_MESSAGE] = {1, 2},     [KIND_MATCHED] = {2, 3},
+    [KIND_SUBSCRIBE] = {1, 0}, [KIND_UNSUBSCRIBE] = {1, 0}, [KIND_PONG] = {1, 0},
 };
 
 struct tap {
@@ -63,10 +72,9 @@ static enum kind kind_of(struct str word)
         struct str word;
         enum kind kind;
     } kinds[] = {
-        {{"message", 7}, KIND_MESSAGE},
-        {{"subscribe", 9}, KIND_SUBSCRIBE},
-        {{"unsubscribe", 11}, KIND_UNSUBSCRIBE},
-        {{"pong", 4}, KIND_PONG},
+        {{"message", 7}, KIND_MESSAGE},          {{"pmessage", 8}, KIND_MATCHED},
+        {{"subscribe", 9}, KIND_SUBSCRIBE},      {{"psubscribe", 10}, KIND_SUBSCRIBE},
+        {{"unsubscribe", 11}, KIND_UNSUBSCRIBE}, {{"pong", 4}, KIND_PONG},
     };
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -75,6 +83,17 @@ static enum kind kind_of(struct str word)
         }
     }
     return KIND_OTHER;
+}
+
+static void told(struct tap *tap, struct str payload)
+{
+    struct str channel = buf_str(&tap->channel);
+
+    if (tap->kind == KIND_MATCHED) {
+        tap->events->matched(tap->owner, channel, payload);
+    } else {
+        tap->events->message(tap->owner, channel, payload);
+    }
 }
 
 /* The reader's callbacks: they return any pointer but NULL, since nothing is ever built. */
@@ -93,14 +112,14 @@ static void *on_string(const redisReadTask *task, char *at, size_t len)
                               task->type == REDIS_REPLY_ERROR ? text : str_from("", 0));
     } else if (task->idx == 0) {
         tap->kind = kind_of(text);
-    } else if (task->idx == 1) {
+    } else if (task->idx == places[tap->kind].channel) {
         buf_clear(&tap->channel);
         buf_add(&tap->channel, text);
         if (tap->kind == KIND_PONG) {
             tap->events->answered(tap->owner, str_from("", 0));
         }
-    } else if (task->idx == 2 && tap->kind == KIND_MESSAGE) {
-        tap->events->message(tap->owner, buf_str(&tap->channel), text);
+    } else if (task->idx == places[tap->kind].payload) {
+        told(tap, text);
     }
     return tap;
 }

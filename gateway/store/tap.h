@@ -19,7 +19,10 @@ struct tap_events {
     void (*opened)(void *owner);
     void (*closed)(void *owner, const char *why);
     void (*message)(void *owner, struct str channel, struct str payload);
-    void (*changed)(void *owner, struct str channel, bool subscribed); /* Redis confirmed */
+    /* ... on a channel that a pattern fits; likewise in the order of Redis */
+    void (*matched)(void *owner, struct str channel, struct str payload);
+    /* Redis confirmed; a pattern counts as a channel */
+    void (*changed)(void *owner, struct str channel, bool subscribed);
     void (*answered)(void *owner, struct str error); /* to AUTH or PING; error.len == 0: fine */
 };
 

@@ -3,7 +3,6 @@
 import { Device } from "./device.js";
 import { DeviceView } from "./device-view.js";
 import { Gate } from "./gate.js";
-import "./icons.js";
 import { $, isReady, onReturn, socketUrl } from "./page.js";
 import { positionAt } from "./playback.js";
 

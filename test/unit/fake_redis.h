@@ -39,7 +39,7 @@ struct fake_redis {
     char folder[32], path[48];
     struct fake_peer *peers;  /* the youngest first */
     struct fake_peer *caller; /* who sent the last EVALSHA */
-    struct fake_peer *hearer; /* who sent the last SUBSCRIBE or UNSUBSCRIBE */
+    struct fake_peer *hearer; /* who sent the last command about channels */
     struct buf asked;
     const char *password; /* NULL = none is needed */
     unsigned loads;       /* scripts that were loaded */
@@ -145,7 +145,8 @@ static inline void fake_redis_answer(struct fake_peer *peer, const redisReply *c
     if (str_equal(verb, STR("EVALSHA"))) {
         redis->caller = peer;
         fake_redis_answer_with(peer, NULL);
-    } else if (str_equal(verb, STR("SUBSCRIBE")) || str_equal(verb, STR("UNSUBSCRIBE"))) {
+    } else if (str_equal(verb, STR("SUBSCRIBE")) || str_equal(verb, STR("PSUBSCRIBE")) ||
+               str_equal(verb, STR("UNSUBSCRIBE"))) {
         redis->hearer = peer;
     } else if (str_equal(verb, STR("AUTH"))) {
         bool good = redis->password != NULL &&

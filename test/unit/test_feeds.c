@@ -43,7 +43,7 @@ static void on_message(void *owner, struct str channel, struct str envelope)
     (void)envelope;
 }
 
-static const struct store_events events = {on_event, on_event, on_changed, on_message};
+static const struct store_events events = {on_event, on_event, on_changed, on_message, NULL};
 
 static void turns(void)
 {

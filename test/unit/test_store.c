@@ -54,7 +54,13 @@ static void on_message(void *owner, struct str channel, struct str payload)
     buf_add_char(&stage.events, ')');
 }
 
-static const struct store_events events = {on_up, on_down, on_changed, on_message};
+static void on_matched(void *owner, struct str channel, struct str payload)
+{
+    (void)owner;
+    buf_addf(&stage.events, "[%.*s:%.*s]", STR_ARG(channel), STR_ARG(payload));
+}
+
+static const struct store_events events = {on_up, on_down, on_changed, on_message, on_matched};
 
 static void assert_events(const char *expected)
 {
@@ -619,11 +625,35 @@ static void publications_may_come_in_any_pieces(void **state)
     assert_true(is_up());
 }
 
+static void patterns_are_watched_in_one_order_with_channels(void **state)
+{
+    static const char text[] = "*3\r\n$10\r\npsubscribe\r\n$3\r\na#*\r\n:1\r\n"
+                               "*4\r\n$8\r\npmessage\r\n$3\r\na#*\r\n$4\r\na#42\r\n$2\r\nhi\r\n"
+                               "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\n1\r\n"
+                               "*4\r\n$8\r\npmessage\r\n$3\r\na#*\r\n$2\r\na#\r\n$0\r\n\r\n";
+
+    (void)state;
+    store_watch(stage.store, STR("c"));
+    store_match(stage.store, STR("a#*"));
+    turns();
+    fake_redis_asked(&stage.redis, "SUBSCRIBE c\nPSUBSCRIBE a#*\n");
+    for (size_t cut = 0; cut < sizeof(text); cut++) {
+        fake_redis_say(stage.redis.hearer, str_from(text, cut));
+        turns();
+        fake_redis_say(stage.redis.hearer, str_from(text + cut, sizeof(text) - 1 - cut));
+        turns();
+        assert_events("+a#*[a#42:hi](c:1)[a#:]");
+    }
+    assert_true(is_up());
+}
+
 static void answers_of_no_known_kind_are_passed_over(void **state)
 {
     static const char *const odd[] = {
         "*3\r\n:1\r\n$1\r\nc\r\n$1\r\nx\r\n",
         "*3\r\n$8\r\npmessage\r\n$1\r\nc\r\n$1\r\nx\r\n",
+        "*4\r\n$8\r\npmessage\r\n$1\r\nc\r\n$1\r\nc\r\n:1\r\n",
+        "*4\r\n$7\r\nmessage\r\n:1\r\n:1\r\n$1\r\nc\r\n",
         "*2\r\n$7\r\nmessage\r\n$1\r\nc\r\n",
         "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n:1\r\n",
         "*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n$1\r\n1\r\n",
@@ -751,6 +781,7 @@ int main(void)
         TEST_UP(nonsense_is_the_end_of_the_connection),
         TEST_UP(channels_are_watched_and_left),
         TEST_UP(publications_may_come_in_any_pieces),
+        TEST_UP(patterns_are_watched_in_one_order_with_channels),
         TEST_UP(answers_of_no_known_kind_are_passed_over),
         TEST_UP(large_publications_come_whole),
         TEST_UP(nothing_is_watched_while_it_is_away),
