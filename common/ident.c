@@ -1,4 +1,4 @@
-/* Ids that stand on the wire as they are. */
+/* What names things. */
 #include "common/ident.h"
 
 #include <stdio.h>
@@ -20,6 +20,16 @@ bool ident_is_name(struct str text)
         }
     }
     return text.len >= 1 && text.len <= IDENT_NAME_MAX;
+}
+
+bool ident_is_user(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if ((unsigned char)text.at[i] < 0x20 || text.at[i] == 0x7f) {
+            return false;
+        }
+    }
+    return text.len > 0 && text.len <= IDENT_USER_MAX && codec_is_utf8(text);
 }
 
 /* Version 4 of RFC 4122: all bits are random but six. */

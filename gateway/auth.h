@@ -6,11 +6,12 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/ident.h"
 #include "common/request.h"
 #include "gateway/config.h"
 
 enum {
-    AUTH_USER_MAX = 128
+    AUTH_USER_MAX = IDENT_USER_MAX
 };
 
 struct claims {

@@ -1,12 +1,12 @@
 /* The server API's look at a user: which devices he has, and sending him away. */
 #include <stdio.h>
 
-#include "common/codec.h"
+#include "common/ident.h"
 #include "common/iso8601.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "gateway/proto/away.h"
 #include "gateway/proto/rest.h"
-#include "gateway/proto/socketio.h"
 #include "gateway/store/keys.h"
 
 enum {
@@ -14,19 +14,9 @@ enum {
     REASON_MAX = 256
 };
 
-static bool is_user(struct str name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        if ((unsigned char)name.at[i] < 0x20 || name.at[i] == 0x7f) {
-            return false;
-        }
-    }
-    return name.len > 0 && name.len <= AUTH_USER_MAX && codec_is_utf8(name);
-}
-
 bool rest_user_tag(struct exchange *exchange, struct buf *tag)
 {
-    if (!is_user(exchange->request->param)) {
+    if (!ident_is_user(exchange->request->param)) {
         exchange_refuse(exchange, ERR_BAD_REQUEST,
                         "the user in the path: must be 1 to 128 bytes of UTF-8 without "
                         "control characters");
@@ -108,32 +98,15 @@ void rest_list_devices(struct exchange *exchange)
 
 /* ---- sending away ---- */
 
-/* A polling session between two polls listens to nothing: it finds the words with the next. */
-static void close_polling(const struct exchange *exchange, struct str sid)
-{
-    struct key_name session, queue, channel;
-    struct buf words = {0};
-
-    socketio_add_farewells(&words);
-    store_call(exchange->services->store, SCRIPT_eio_close,
-               STRS(keys_name(&session, KEY_EIO, sid), keys_name(&queue, KEY_EIO_QUEUE, sid),
-                    keys_name(&channel, KEY_EIO, sid)),
-               STRS(str_from("", 0), buf_str(&words), STR("1")), NULL, NULL, NULL);
-    buf_finish(&words);
-}
-
 static void on_sent_away(void *context, enum err err, const struct redisReply *reply)
 {
     struct exchange *exchange = context;
-    struct str sid;
 
     if (err != ERR_OK) {
         exchange_refuse(exchange, err, "nobody could be told");
         return;
     }
-    for (size_t i = 1; (sid = reply_str(reply, i)).at != NULL; i++) {
-        close_polling(exchange, sid);
-    }
+    away_close_polling(exchange->services->store, reply);
     exchange_answer(exchange, 202, STR("{\"ok\":true}"));
 }
 
