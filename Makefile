@@ -5,6 +5,8 @@ BUILD ?= build
 CC ?= cc
 
 PACKAGES := libuv hiredis libcjson libjwt libcrypto
+# What the same library is called: since its version 6, and before.
+PACKAGES += $(shell pkg-config --exists msgpack-c && echo msgpack-c || echo msgpack)
 # Debian 12 ships llhttp as C sources, later releases as a library.
 ifeq ($(shell pkg-config --exists libllhttp && echo yes),yes)
 PACKAGES += libllhttp

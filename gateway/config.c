@@ -47,6 +47,9 @@ static const struct config_option options[] = {
      "redis://[user:pass@]host:port[/db] or unix:///path"},
     {NULL, "redis-prefix", KIND_PREFIX, AT(redis_prefix), "segue:", 0, 64, "TEXT",
      "in front of every key and channel"},
+    {NULL, "socketio-adapter", KIND_PREFIX, AT(socketio_adapter), NULL, 0, 64, "PREFIX",
+     "tell what backends publish for Socket.IO servers with the\nRedis adapter or emitter of "
+     "that prefix (theirs is socket.io)"},
 
     {"Identity", "jwt-secret", KIND_SECRET, AT(jwt_secret), NULL, 1, 4096, "TEXT",
      "key of HS256, HS384 and HS512 tokens; better given as\nvariable: others on this host can "

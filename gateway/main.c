@@ -6,6 +6,7 @@
 #include "common/codec.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "gateway/adapter/adapter.h"
 #include "gateway/config.h"
 #include "gateway/feeds/feeds.h"
 #include "gateway/net/listen.h"
@@ -29,6 +30,7 @@ struct gateway {
     struct services services;
     struct net *net;
     struct feeds *feeds;
+    struct adapter *adapter; /* NULL: off */
     struct listener *public_door, *admin_door;
     uv_prepare_t before_poll;
     uv_check_t after_poll;
@@ -100,16 +102,28 @@ static void on_store_up(void *owner)
 
     rooms_restored(gateway->services.rooms);
     hub_restore(gateway->services.hub);
+    adapter_restore(gateway->adapter);
 }
 
 static void on_store_down(void *owner)
 {
-    hub_lost(((struct gateway *)owner)->services.hub);
+    struct gateway *gateway = owner;
+
+    hub_lost(gateway->services.hub);
+    adapter_lost(gateway->adapter);
 }
 
 static void on_store_changed(void *owner, struct str channel, bool watched)
 {
-    hub_changed(((struct gateway *)owner)->services.hub, channel, watched);
+    struct gateway *gateway = owner;
+
+    hub_changed(gateway->services.hub, channel, watched);
+    adapter_changed(gateway->adapter, channel, watched);
+}
+
+static void on_store_matched(void *owner, struct str channel, struct str bytes)
+{
+    adapter_matched(((struct gateway *)owner)->adapter, channel, bytes);
 }
 
 static void on_store_message(void *owner, struct str channel, struct str envelope)
@@ -145,7 +159,7 @@ static void on_hub_told(void *owner, struct msg *msg)
 }
 
 static const struct store_events store_events = {on_store_up, on_store_down, on_store_changed,
-                                                 on_store_message};
+                                                 on_store_message, on_store_matched};
 static const struct hub_events hub_events = {on_hub_watch, on_hub_unwatch, on_hub_told};
 
 /* ---- the end ---- */
@@ -160,6 +174,7 @@ static void end(struct gateway *gateway)
     net_close(gateway->net);
     rooms_close(gateway->services.rooms);
     feeds_stop(gateway->feeds);
+    adapter_stop(gateway->adapter);
     store_stop(gateway->services.store);
     uv_close((uv_handle_t *)&gateway->term, NULL);
     uv_close((uv_handle_t *)&gateway->interrupt, NULL);
@@ -252,6 +267,7 @@ static int create_services(struct gateway *gateway)
     services->hub = hub_create(&hub_events, gateway, &gateway->metrics.channels);
     services->store =
         store_create(&gateway->loop, &url, &gateway->metrics, &store_events, gateway);
+    gateway->adapter = adapter_create(gateway->config, services->store, &gateway->metrics);
     gateway->feeds = feeds_create(gateway->config, services->store, why);
     if (gateway->feeds == NULL) {
         return wrong("--feed (SEGUE_FEED)", why);
@@ -270,6 +286,7 @@ static void destroy_services(struct gateway *gateway)
     net_destroy(gateway->net);
     rooms_destroy(gateway->services.rooms);
     feeds_destroy(gateway->feeds);
+    adapter_destroy(gateway->adapter);
     store_destroy(gateway->services.store);
     hub_destroy(gateway->services.hub);
     auth_destroy(gateway->services.auth);
@@ -339,6 +356,7 @@ static int run(struct gateway *gateway)
     start_clockwork(gateway);
     store_start(gateway->services.store);
     feeds_start(gateway->feeds, &gateway->loop);
+    adapter_start(gateway->adapter, &gateway->loop);
     if (gateway->config->jwt_secret == NULL && gateway->config->jwt_keys.count == 0) {
         log_write(LOG_WARN, "no key for tokens",
                   LOG_TEXT("hint", "give --jwt-secret or --jwt-key: every token is refused"));

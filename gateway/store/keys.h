@@ -20,6 +20,11 @@
       "hash: a polling session, a little longer than it may be silent; channel: "              \
       "wakes its GET")                                                                         \
     X(EIO_QUEUE, "eioq:", "list: what a polling session's client is to fetch; as long")        \
+    X(EMITS, "emits:",                                                                         \
+      "by the prefix of a Socket.IO adapter: text: the newest mark among what is published "   \
+      "there, one day; channel: marks")                                                        \
+    X(CLAIMS, "claims:",                                                                       \
+      "hash: which of these publications a user was told (KEYS_EVERYBODY: everybody)")         \
     X(ALL, "all:", "channel (KEYS_EVERYBODY): what everybody is told")                         \
     X(ROOM,                                                                                    \
       "room:", "hash: number of a room's last change; channel: what its members are told")     \

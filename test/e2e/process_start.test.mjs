@@ -46,6 +46,7 @@ const FLAGS = {
     "livekit-secret": null,
     "livekit-url": null,
     feed: null,
+    "socketio-adapter": null,
     "log-level": "info",
     "log-format": "text",
 };
