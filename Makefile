@@ -41,7 +41,7 @@ $(BUILD)/segue: $(OBJECTS)
 $(BUILD)/gen/scripts_table.h: scripts/lua-table $(wildcard scripts/lua/*.lua scripts/lua/lib/*.lua)
 	scripts/lua-table $(BUILD)/gen
 
-$(BUILD)/gen/pages_table.inc: scripts/embed-pages $(wildcard gateway/web/*)
+$(BUILD)/gen/pages_table.inc: scripts/embed-pages scripts/bundle-client $(wildcard gateway/web/*.* gateway/web/client/*.*)
 	scripts/embed-pages $(BUILD)/gen
 
 $(BUILD)/%.o: %.c | $(GENERATED)

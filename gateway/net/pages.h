@@ -11,6 +11,7 @@ struct page {
     struct str etag; /* with its quotes */
     struct str plain;
     struct str gzip;
+    bool shared; /* pages of other origins may load it, as --origins says */
 };
 
 const struct page *pages_find(struct str path); /* NULL when there is none */

@@ -66,10 +66,11 @@ static const struct row {
     struct str path;
     unsigned doors;
     void (*serve)(struct http *http);
+    bool cors; /* the client library asks it, from any page that may connect */
 } rows[] = {
-    {{"/healthz", 8}, DOOR_PUBLIC | DOOR_ADMIN, serve_healthz},
-    {{"/readyz", 7}, DOOR_PUBLIC | DOOR_ADMIN, serve_readyz},
-    {{"/metrics", 8}, DOOR_ADMIN, serve_metrics},
+    {{"/healthz", 8}, DOOR_PUBLIC | DOOR_ADMIN, serve_healthz, false},
+    {{"/readyz", 7}, DOOR_PUBLIC | DOOR_ADMIN, serve_readyz, true},
+    {{"/metrics", 8}, DOOR_ADMIN, serve_metrics, false},
 };
 
 static const struct {
@@ -180,6 +181,7 @@ static void find_public(const struct http *http, struct route *route)
         route->methods = METHOD_GET;
     } else {
         route->page = pages_find(request->path);
+        route->cors = route->page != NULL && route->page->shared;
         route->methods = proto != NULL || route->page != NULL ? METHODS_TO_READ : 0;
     }
 }
@@ -200,6 +202,7 @@ enum err route_find(const struct http *http, struct route *route)
         if ((rows[i].doors & door) && str_equal(rows[i].path, request->path)) {
             route->serve = rows[i].serve;
             route->methods = METHODS_TO_READ;
+            route->cors = rows[i].cors;
         }
     }
     if (route->serve == NULL && !conn->admin && !find_endpoint(http, route)) {

@@ -7,8 +7,7 @@
 // another's change arrives within a round trip of a command of ours, the device asks for the truth by
 // connecting anew.
 
-import { applyChange, formatTime, positionAt } from "./playback.js";
-import { PlayerLink } from "./player-link.js";
+import { applyChange, formatTime, PlayerLink, positionAt } from "./segue.js";
 import { findTrack, PLAYLIST, trackAfter } from "./tracks.js";
 import { WireLog } from "./wire-log.js";
 

@@ -6,7 +6,7 @@
 //
 // The wire log, the notice and the position are there to be shown (head-unit-view.js).
 
-import { SocketIO } from "./socketio.js";
+import { SocketIO } from "./segue.js";
 import { findTrack, trackAfter } from "./tracks.js";
 import { WireLog } from "./wire-log.js";
 

@@ -4,7 +4,7 @@ import { Device } from "./device.js";
 import { DeviceView } from "./device-view.js";
 import { Gate } from "./gate.js";
 import { $, isReady, onReturn, socketUrl } from "./page.js";
-import { positionAt } from "./playback.js";
+import { positionAt } from "./segue.js";
 
 const KINDS = [
     ["Phone", "phone"],

@@ -3,7 +3,7 @@
 // A message of one's own is shown as "on its way" until the room says it back: its place among the others is the room's
 // to decide. When the connection breaks first, the history that comes with the next one tells whether it arrived.
 
-import { Link } from "./link.js";
+import { Link } from "./segue.js";
 
 const ENTRIES_KEPT = 300;
 const SEEN_KEPT = 1000; // more than any history brings

@@ -5,7 +5,7 @@
 // What a person asked for is kept: after a break the new connection subscribes again. Lines that came meanwhile are
 // gone, as they are for everybody who was not there.
 
-import { Link } from "./link.js";
+import { Link } from "./segue.js";
 
 const PING_MS = 5000;
 const ASK_AGAIN_MS = 2000;

@@ -8,7 +8,7 @@ import { fakeWebSocket, FakeTime, load, settled } from "./lib/web.mjs";
 
 const { Device } = await load("device.js");
 const { HeadUnit } = await load("head-unit.js");
-const { Link } = await load("link.js");
+const { Link } = await load("segue.js");
 const { Room } = await load("room.js");
 const { Topic } = await load("topic.js");
 

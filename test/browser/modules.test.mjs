@@ -33,7 +33,7 @@ function inPage(run, argument) {
 
 test("the reference's scenario, as a listening device sees it", async () => {
     const seen = await inPage(async () => {
-        const { applyChange, parseTime, positionAt, readFrame } = await import("/playback.js");
+        const { applyChange, parseTime, positionAt, readFrame } = await import("/segue.js");
         const at = (clock) => parseTime(`2022-05-09T${clock}+0000`);
         const first = readFrame('{"type_push_state":"no_track_state"}');
         const start = readFrame(
@@ -54,7 +54,7 @@ test("the reference's scenario, as a listening device sees it", async () => {
 
 test("every change follows the server's rules", async () => {
     const results = await inPage(async () => {
-        const { applyChange } = await import("/playback.js");
+        const { applyChange } = await import("/segue.js");
         const time = (second) => ({ time_state_update: `2022-05-09T09:09:${second}Z` });
         const begin = Date.UTC(2022, 4, 9, 9, 9, 0);
         const old = { trackId: 1, fromIs: "album", fromIsId: 4, paused: false, position: 10, time: begin };
@@ -81,7 +81,7 @@ test("every change follows the server's rules", async () => {
 
 test("frames of all forms are understood, and others are not taken for them", async () => {
     const kinds = await inPage(async () => {
-        const { readFrame } = await import("/playback.js");
+        const { readFrame } = await import("/segue.js");
         const frames = [
             '{"track_id":1,"on_pause":true,"last_sec_position":3,"time_state_update":"2022-05-09T09:09:07Z","seq":5}',
             '{"type_push_state":"no_track_state","server_time":7}',
@@ -102,7 +102,7 @@ test("frames of all forms are understood, and others are not taken for them", as
 
 test("the clock believes the sample with the shortest round trip", async () => {
     const offsets = await inPage(async () => {
-        const { Clock } = await import("/clock.js");
+        const { Clock } = await import("/segue.js");
         const clock = new Clock();
         const seen = [clock.offset];
         clock.hint(5000, 0);
@@ -120,7 +120,7 @@ test("the clock believes the sample with the shortest round trip", async () => {
 
 test("the clock starts anew when a clock was set, and remembers while it does", async () => {
     const offsets = await inPage(async () => {
-        const { Clock } = await import("/clock.js");
+        const { Clock } = await import("/segue.js");
         const clock = new Clock();
         clock.add(1000, 10, 6005);
         clock.add(2000, 30, 67015); // a minute later there, all of a sudden

@@ -12,7 +12,7 @@ import { Redis } from "../e2e/lib/redis.mjs";
 import { SECRET, seconds, tokenOf } from "../e2e/lib/token.mjs";
 import { load } from "./lib/web.mjs";
 
-const { SocketIO } = await load("socketio.js");
+const { SocketIO } = await load("segue.js");
 
 const KEY = "the-backends-key";
 

@@ -5,8 +5,8 @@ import { afterEach, beforeEach, describe, test } from "node:test";
 
 import { fakeWebSocket, FakeTime, load, settled } from "./lib/web.mjs";
 
-const { Decoder, encode, CONNECT, EVENT, ACK, CONNECT_ERROR } = await load("socketio-packet.js");
-const { SocketIO } = await load("socketio.js");
+const { Decoder, encode, CONNECT, EVENT, ACK, CONNECT_ERROR } = await load("client/socketio-packet.js");
+const { SocketIO } = await load("segue.js");
 
 const HELLO = '0{"sid":"engine","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":16384}';
 const bytes = (...values) => new Uint8Array(values).buffer;

@@ -1,14 +1,16 @@
 // Web: the pages' modules, loaded into Node, with a WebSocket and a clock that the test moves.
 //
-// The modules are files with the ending .js and belong to no package, so Node takes them for another kind of script:
-// they are copied to a place that says what they are.
+// They belong to no package, so Node takes them for another kind of script: they are copied to a place that says what
+// they are, and where the client library stands beside them as the build puts it together.
 
+import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const SOURCE = fileURLToPath(new URL("../../../gateway/web", import.meta.url));
+const BUNDLE = fileURLToPath(new URL("../../../scripts/bundle-client", import.meta.url));
 
 let place = "";
 
@@ -18,6 +20,7 @@ export function load(name) {
         place = mkdtempSync(join(tmpdir(), "segue-web-"));
         process.on("exit", () => rmSync(place, { recursive: true }));
         cpSync(SOURCE, place, { recursive: true });
+        spawnSync(BUNDLE, [join(place, "segue.js")], { stdio: "inherit" });
         writeFileSync(join(place, "package.json"), '{"type":"module"}');
     }
     return import(pathToFileURL(join(place, name)));

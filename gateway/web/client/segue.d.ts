@@ -1,0 +1,2 @@
+// Types of Segue's client.
+export {};
