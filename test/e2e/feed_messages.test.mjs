@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import { CONFIRMATION, Feed } from "./lib/feed.mjs";
 import { until } from "./lib/patience.mjs";
 import { suiteSite, testSite } from "./lib/site.mjs";
-import { tokenOf } from "./lib/token.mjs";
+import { seconds, tokenOf } from "./lib/token.mjs";
 
 const KEY = "server-key";
 const MESSAGES = ["connect", "subscribe", "unsubscribe", "ping", "disconnect"];
@@ -301,6 +301,27 @@ describe("feed messages", { concurrency: 8 }, () => {
         const good = await Feed.open(site.gateways[0], "/wisdom", { token: tokenOf("ann") });
         await good.hearsNothing();
         assert.equal((await Feed.refused(site.gateways[0], "/wisdom", { token: "x.y.z" })).status, 401);
+    });
+
+    test("a user who is sent away loses his feeds too, and others do not", async () => {
+        const path = topicPath();
+        const mine = await Feed.subscribed(site.gateways[0], path, { token: tokenOf("sent-away") });
+        const others = await Feed.subscribed(site.gateways[0], path, { token: tokenOf("stays") });
+        const answer = await site.gateways[1].get("/api/users/sent-away/disconnect", {
+            method: "POST",
+            headers: { "X-API-Key": KEY },
+            body: "{}",
+        });
+        assert.equal(answer.status, 202, answer.text);
+        assert.equal((await mine.closed()).code, 4403);
+        await tell(site.gateways[1], path, "still here");
+        assert.equal(await others.line(), "still here");
+    });
+
+    test("when the token ends, so does the connection", async () => {
+        const token = tokenOf("ann", { claims: { exp: seconds(2) } });
+        const feed = await Feed.subscribed(site.gateways[0], topicPath(), { token });
+        assert.equal((await feed.closed()).code, 4401);
     });
 
     describe("by the server API", () => {
