@@ -113,6 +113,11 @@ browser: all $(NODE_TESTS) ## the pages in headless Chromium
 chaos: all $(NODE_TESTS) ## kill -9, Redis loss, mass resets
 	node --test --test-concurrency=1 test/chaos/*.test.mjs
 
+SOAK_SECONDS ?= 600
+.PHONY: soak
+soak: all $(NODE_TESTS) ## everything in use for SOAK_SECONDS (600): is the memory flat?
+	node test/soak/soak.mjs $(SOAK_SECONDS)
+
 .PHONY: asan asan-build valgrind fuzz cover clang
 ASAN := BUILD=build/asan OPTIMIZE="-O1 -g -fno-omit-frame-pointer" SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 
