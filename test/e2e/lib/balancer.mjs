@@ -1,6 +1,6 @@
-// Balancer: a load balancer that knows no stickiness: every single request, and every upgrade, goes to the next gateway.
+// Balancer: a load balancer without stickiness: every single request, and every upgrade, goes to the next gateway.
 //
-// What it does beyond that is what haproxy does with `retry-on conn-failure empty-response`: a request that could not be
+// Beyond that it does what haproxy does with `retry-on conn-failure empty-response`: a request that could not be
 // delivered goes to another gateway; a GET also when its gateway died before any byte of an answer. And it can lose
 // answers on their way back.
 
@@ -41,14 +41,19 @@ export class Balancer {
         return `http://${this.host}:${this.port}${path}`;
     }
 
+    // Undefined when there is none.
     #next() {
+        if (this.gateways.length === 0) {
+            return undefined;
+        }
         const gateway = this.gateways[this.#turn++ % this.gateways.length];
         this.served.set(gateway, (this.served.get(gateway) ?? 0) + 1);
         return gateway;
     }
 
-    // The answer to the next request that `matches` ({method, url, body}, text) is lost after it left its gateway. repeat: the
-    // same request then goes to another gateway, as if the first had died; else the client is cut off. Resolves when done.
+    // The answer to the next request that `matches` ({method, url, body}, text) is lost after it left its gateway.
+    // repeat: the same request then goes to another gateway, as if the first had died; else the client is cut off.
+    // Resolves when it has happened.
     loseAnswer(matches, { repeat = false } = {}) {
         return new Promise((resolve) => this.#losses.push({ matches, repeat, done: resolve }));
     }
@@ -76,7 +81,13 @@ export class Balancer {
             current?.destroy();
         });
         for (let attempt = 0; attempt < 4 && !gone; attempt++) {
-            const got = await this.#ask(this.#next(), wanted, (request) => (current = request));
+            const gateway = this.#next();
+            if (!gateway) {
+                answer.writeHead(503);
+                answer.end();
+                return;
+            }
+            const got = await this.#ask(gateway, wanted, (request) => (current = request));
             if (gone) {
                 return;
             }
@@ -125,6 +136,10 @@ export class Balancer {
 
     #tunnel(call, socket, head, attempts = 3) {
         const gateway = this.#next();
+        if (!gateway) {
+            socket.destroy();
+            return;
+        }
         const upstream = connect(gateway.port, gateway.host);
         const pair = [socket, upstream];
         let connected = false;

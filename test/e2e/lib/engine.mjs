@@ -136,7 +136,11 @@ export class Polling {
     // A POST of packets, or of a body as it is; the answer as it is.
     post(packets, { headers = {}, ...how } = {}) {
         const body = Array.isArray(packets) ? bodyOf(packets) : packets;
-        const all = { "Content-Type": "text/plain;charset=UTF-8", "Content-Length": Buffer.byteLength(body), ...headers };
+        const all = {
+            "Content-Type": "text/plain;charset=UTF-8",
+            "Content-Length": Buffer.byteLength(body),
+            ...headers,
+        };
         return this.request({ method: "POST", body, headers: all, ...how });
     }
 

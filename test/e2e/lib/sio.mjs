@@ -162,6 +162,7 @@ export class Client {
     close() {
         sockets.delete(this.socket);
         this.socket.disconnect();
+        this.socket.io._close(); // other namespaces may hold the connection
     }
 }
 
