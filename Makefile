@@ -105,7 +105,7 @@ lua: all $(NODE_TESTS) ## the scripts on a real redis-server
 	node --test --test-concurrency=2 test/lua/*.test.mjs
 
 e2e: all bench-tools conformance $(NODE_TESTS) ## the gateway from outside, two processes and more
-	node --test --test-concurrency=3 test/e2e/*.test.mjs
+	node --test --test-concurrency=3 test/e2e/*.test.mjs test/conformance/*.test.mjs
 
 browser: all $(NODE_TESTS) ## the pages in headless Chromium
 	node --test --test-concurrency=1 test/browser/*.test.mjs
