@@ -72,6 +72,7 @@ describe("playback", () => {
                 time: momentText(ms),
                 media: said,
                 details: '180.5\x1f"T"\x1f"A"\x1f"L"\x1f"music"',
+                unsaid: `${ORIGIN} 0 ${seq}`,
             });
             assert.deepEqual([envelope.kind, envelope.origin, envelope.seq, envelope.prev], ["u", ORIGIN, seq, "0"]);
             assert.equal(envelope.time, upd);
@@ -383,6 +384,41 @@ describe("playback", () => {
         });
     });
 
+    describe("what is left unsaid to who fetches the state", () => {
+        test("is what commands changed, from before the first of them in a row", async () => {
+            const user = stage.user();
+            await user.update({ track: "1" });
+            const { seq: told, unsaid } = await user.playback();
+            assert.equal(unsaid, null);
+            await user.command("pause");
+            await user.command("next"); // changes nothing
+            await user.command("play");
+            const { seq, ...after } = await user.playback();
+            assert.equal(after.unsaid, `* ${told} ${seq}`);
+        });
+
+        test("begins anew when something was told in between", async () => {
+            const user = stage.user();
+            await user.update({ track: "1" });
+            await user.command("pause");
+            await user.update({ track: "2" });
+            const { seq: told, unsaid } = await user.playback();
+            assert.notEqual(unsaid.split(" ")[2], told, "it is of the pause, not of the newest change");
+            await user.command("seek", { value: 5 });
+            const { seq, ...after } = await user.playback();
+            assert.equal(after.unsaid, `* ${told} ${seq}`);
+        });
+
+        test("is an update to the socket that it left out", async () => {
+            const user = stage.user();
+            await user.update({ track: "1" });
+            const { seq: told } = await user.playback();
+            await user.update({ origin: ORIGIN, pos: 7 });
+            const { seq, unsaid } = await user.playback();
+            assert.equal(unsaid, `${ORIGIN} ${told} ${seq}`);
+        });
+    });
+
     describe("reading", () => {
         test("answers the state with the position worked out for now", async () => {
             const user = stage.user();
@@ -392,7 +428,8 @@ describe("playback", () => {
             const { outcome, now, devices, pos, ...rest } = await user.playback();
             assert.deepEqual([outcome, devices], ["applied", 0]);
             assert.equal(Number(pos), Number((10 + (now - Math.floor(Number(upd) / 1000)) / 1000).toPrecision(15)));
-            assert.deepEqual(rest, { seq, paused: "0", media: '"duration":0,"mediaId":1,"mediaTitle":"T"' });
+            const media = '"duration":0,"mediaId":1,"mediaTitle":"T"';
+            assert.deepEqual(rest, { seq, paused: "0", media, unsaid: null });
         });
 
         test("answers a paused state as it stands", async () => {

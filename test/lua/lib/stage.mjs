@@ -104,8 +104,8 @@ export class User {
     async playback({ entry = "", lease = LEASE, grace = GRACE } = {}) {
         const keys = [this.player, this.devices, this.channel];
         const answer = await this.stage.scripts.call("playback_join", keys, [entry, lease, grace]);
-        const [outcome, now, devices, seq, paused, pos, media] = answer;
-        return { outcome, now, devices, seq, paused, pos, media };
+        const [outcome, now, devices, seq, paused, pos, media, unsaid] = answer;
+        return { outcome, now, devices, seq, paused, pos, media, unsaid };
     }
 
     // Returns the event's number.
