@@ -357,7 +357,8 @@ static void a_room_without_a_name_gets_one(void **state)
     at = buf_text(&stage.redis.asked);
     assert_true(str_starts(str_of(at), STR("SUBSCRIBE segue:room:{")));
     at += strlen("SUBSCRIBE ");
-    memcpy(channel, at, strlen("segue:room:{}") + IDENT_UUID_LENGTH);
+    snprintf(channel, sizeof(channel), "%.*s", (int)strlen("segue:room:{}") + IDENT_UUID_LENGTH,
+             at);
     assert_true(ident_is_name(str_from(at + strlen("segue:room:{"), IDENT_UUID_LENGTH)));
     session_destroy(stage.session);
     stage.session = NULL;

@@ -8,13 +8,13 @@
 #include "gateway/proto/chat.h"
 
 /* Parses from memory of exact size, so that a sanitizer sees a byte read beyond it. */
-static enum err parse(const char *text, struct chat_command *command, char why[JSON_WHY_MAX])
+static enum err parse(struct str text, struct chat_command *command, char why[JSON_WHY_MAX])
 {
-    char *copy = mem_alloc(strlen(text));
+    char *copy = mem_alloc(text.len);
     enum err err;
 
-    memcpy(copy, text, strlen(text));
-    err = chat_parse(str_from(copy, strlen(text)), command, why);
+    memcpy(copy, text.at, text.len);
+    err = chat_parse(str_from(copy, text.len), command, why);
     mem_free(copy); /* nothing of a command points into the text */
     return err;
 }
@@ -24,7 +24,7 @@ static void assert_message(const char *json, const char *text, const char *name)
     struct chat_command command;
     char why[JSON_WHY_MAX] = "";
 
-    if (parse(json, &command, why) != ERR_OK) {
+    if (parse(str_of(json), &command, why) != ERR_OK) {
         fail_msg("%s: %s", json, why);
     }
     assert_int_equal(command.verb, CHAT_MESSAGE);
@@ -38,7 +38,7 @@ static void assert_refused(const char *json, const char *sentence)
     struct chat_command command;
     char why[JSON_WHY_MAX] = "";
 
-    if (parse(json, &command, why) == ERR_OK) {
+    if (parse(str_of(json), &command, why) == ERR_OK) {
         fail_msg("taken: %s", json);
     }
     if (strcmp(why, sentence) != 0) {
@@ -63,7 +63,7 @@ static void leave_needs_nothing(void **state)
     char why[JSON_WHY_MAX];
 
     (void)state;
-    assert_int_equal(parse("{\"type\":\"leave\",\"text\":5}", &command, why), ERR_OK);
+    assert_int_equal(parse(STR("{\"type\":\"leave\",\"text\":5}"), &command, why), ERR_OK);
     assert_int_equal(command.verb, CHAT_LEAVE);
     chat_finish(&command);
 }
