@@ -283,3 +283,12 @@ void json_add_item(struct buf *buf, const cJSON *item)
         item = item->next;
     }
 }
+
+void json_add_error(struct buf *buf, enum err err, const char *why)
+{
+    buf_add_text(buf, "{\"error\":");
+    json_add_text(buf, str_of(err_word(err)));
+    buf_add_text(buf, ",\"message\":");
+    json_add_text(buf, str_of(why != NULL ? why : err_text(err)));
+    buf_add_char(buf, '}');
+}

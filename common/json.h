@@ -15,6 +15,7 @@
 
 enum {
     JSON_DEPTH_MAX = 32,
+    JSON_ENVELOPE_DEPTH_MAX = 2 * JSON_DEPTH_MAX,
     JSON_VALUES_MAX = 100000,
     JSON_WHY_MAX = 160
 };
@@ -24,6 +25,9 @@ MUST_CHECK enum err json_check(struct str text, const char **why);
 /* The same without what our own reading needs: \u0000, lone surrogates and numbers of any size
  * and length may stand there, as they may by RFC 8259. For text that is only passed on. */
 MUST_CHECK enum err json_check_grammar(struct str text, const char **why);
+/* The same for text that holds texts of others, which are checked one by one afterwards: twice
+ * as deep, with any number of values. */
+MUST_CHECK enum err json_check_envelope(struct str text, const char **why);
 /* Scans and parses; NULL with `*why` set when the text is not JSON by the rules above. The
  * caller deletes with cJSON_Delete. */
 MUST_CHECK cJSON *json_parse(struct str text, const char **why);
@@ -67,5 +71,7 @@ void json_add_number(struct buf *buf, double number);
 /* The value of a JSON_ID field in canonical form: 42 or "text". */
 void json_add_id(struct buf *buf, const cJSON *item);
 void json_add_item(struct buf *buf, const cJSON *item); /* any value, compact */
+/* {"error":WORD,"message":TEXT}; why == NULL: the error's own text. */
+void json_add_error(struct buf *buf, enum err err, const char *why);
 
 #endif

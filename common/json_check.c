@@ -34,7 +34,9 @@ struct scan {
     unsigned depth;
     enum want want;
     bool grammar_only;
-    bool in_object[JSON_DEPTH_MAX];
+    unsigned depth_max;
+    size_t values_max;
+    bool in_object[JSON_ENVELOPE_DEPTH_MAX];
 };
 
 static bool complain(struct scan *scan, const char *why)
@@ -234,7 +236,7 @@ static bool scan_word(struct scan *scan, struct str word)
 
 static bool enter(struct scan *scan, bool object)
 {
-    if (scan->depth >= JSON_DEPTH_MAX) {
+    if (scan->depth >= scan->depth_max) {
         return complain(scan, "nested too deeply");
     }
     scan->in_object[scan->depth++] = object;
@@ -258,7 +260,7 @@ static bool scan_value(struct scan *scan)
     if (scan->want == WANT_FIRST_VALUE && c == ']') {
         return leave(scan);
     }
-    if (++scan->values > JSON_VALUES_MAX) {
+    if (++scan->values > scan->values_max) {
         return complain(scan, "too many values");
     }
     scan->want = WANT_COMMA_OR_END;
@@ -333,7 +335,7 @@ static bool scan_step(struct scan *scan)
     }
 }
 
-static enum err check(struct str text, bool grammar_only, const char **why)
+static enum err check(struct str text, bool grammar_only, bool envelope, const char **why)
 {
     struct scan scan;
 
@@ -348,6 +350,8 @@ static enum err check(struct str text, bool grammar_only, const char **why)
     scan.depth = 0;
     scan.want = WANT_VALUE;
     scan.grammar_only = grammar_only;
+    scan.depth_max = envelope ? JSON_ENVELOPE_DEPTH_MAX : JSON_DEPTH_MAX;
+    scan.values_max = envelope ? SIZE_MAX : JSON_VALUES_MAX;
     do {
         skip_blanks(&scan);
         if (!scan_step(&scan)) {
@@ -365,10 +369,15 @@ static enum err check(struct str text, bool grammar_only, const char **why)
 
 enum err json_check(struct str text, const char **why)
 {
-    return check(text, false, why);
+    return check(text, false, false, why);
 }
 
 enum err json_check_grammar(struct str text, const char **why)
 {
-    return check(text, true, why);
+    return check(text, true, false, why);
+}
+
+enum err json_check_envelope(struct str text, const char **why)
+{
+    return check(text, true, true, why);
 }

@@ -136,6 +136,21 @@ struct str json_member(struct str text, struct str name)
     return str_from(NULL, 0);
 }
 
+void json_find_members(struct str text, struct json_part *parts, size_t count)
+{
+    struct str rest = json_inside(text);
+    struct str found, value;
+
+    while (json_next_member(&rest, &found, &value)) {
+        for (size_t i = 0; i < count; i++) {
+            if (json_string_is(found, parts[i].name)) {
+                parts[i].value = value;
+                parts[i].count++;
+            }
+        }
+    }
+}
+
 /* ---- strings ---- */
 
 /* Four hexadecimal digits; what is missing or none counts as 0. */

@@ -26,6 +26,15 @@ bool json_next_member(struct str *rest, struct str *name, struct str *value);
  * at == NULL when there is none of that name. Names with escapes are not found. */
 struct str json_member(struct str text, struct str name);
 
+/* How often each of the wanted names stands among an object's members, and its last value (at
+ * == NULL when it is not there). */
+struct json_part {
+    struct str name;
+    struct str value;
+    unsigned count;
+};
+void json_find_members(struct str text, struct json_part *parts, size_t count);
+
 /* Whether a string (with its quotes), unescaped, is `text`. */
 bool json_string_is(struct str string, struct str text);
 /* Adds the bytes that a string (with its quotes) stands for. */

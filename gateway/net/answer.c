@@ -77,11 +77,7 @@ void answer_refusal(enum err err, const char *why, struct buf *body, struct answ
         {ERR_UNAVAILABLE, "Retry-After: 1\r\n"},
     };
 
-    buf_add_text(body, "{\"error\":");
-    json_add_text(body, str_of(err_word(err)));
-    buf_add_text(body, ",\"message\":");
-    json_add_text(body, str_of(why != NULL ? why : err_text(err)));
-    buf_add_text(body, "}");
+    json_add_error(body, err, why);
     *answer = (struct answer){
         .status = err_status(err), .type = STR("application/json"), .body = buf_str(body)};
     for (size_t i = 0; i < sizeof(extras) / sizeof(extras[0]); i++) {
