@@ -7,15 +7,15 @@
 #include "common/mem.h"
 
 struct exchange *exchange_create(const struct services *services,
-                                 const struct endpoint *endpoint, const struct request *request,
-                                 const struct claims *claims,
+                                 const struct endpoint *endpoint,
+                                 const struct question *question, const struct claims *claims,
                                  const struct exchange_carrier *carrier, void *carrying)
 {
     struct exchange *exchange = mem_zero(sizeof(*exchange));
 
     exchange->services = services;
     exchange->endpoint = endpoint;
-    exchange->request = request;
+    exchange->asked = *question;
     exchange->carrier = carrier;
     exchange->carrying = carrying;
     memcpy(exchange->user, claims->user, claims->user_len);
@@ -41,11 +41,9 @@ void exchange_destroy(struct exchange *exchange)
 /* False: refused. */
 static bool read_body(struct exchange *exchange)
 {
-    struct str text = exchange->request->body;
     const char *why = NULL;
 
-    exchange->text = text.len > 0 ? text : STR("{}");
-    exchange->body = json_parse(exchange->text, &why);
+    exchange->body = json_parse(exchange->asked.text, &why);
     if (exchange->body == NULL) {
         exchange_refuse(exchange, ERR_BAD_REQUEST, why);
         return false;
@@ -59,8 +57,13 @@ static bool read_body(struct exchange *exchange)
 
 void exchange_serve(struct exchange *exchange)
 {
-    if (strcmp(exchange->endpoint->method, "POST") != 0 || read_body(exchange)) {
-        exchange->endpoint->serve(exchange);
+    const struct endpoint *endpoint = exchange->endpoint;
+
+    if (exchange->asked.text.len == 0) {
+        exchange->asked.text = STR("{}");
+    }
+    if (strcmp(endpoint->method, "POST") != 0 || endpoint->batch || read_body(exchange)) {
+        endpoint->serve(exchange);
     }
 }
 

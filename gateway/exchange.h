@@ -29,8 +29,15 @@ struct endpoint {
     const char *path;   /* a segment `*` fits any one segment: the request's `param` */
     enum endpoint_who who;
     const char *proto; /* of ENDPOINT_ANYONE */
-    bool batch;        /* its body may be as large as --max-batch */
+    bool batch; /* its body may be as large as --max-batch, and its handler reads it itself */
     void (*serve)(struct exchange *exchange);
+};
+
+/* What is asked: borrowed from the carrier for as long as the exchange is there. */
+struct question {
+    struct str param; /* the segment of the path that its row leaves open, decoded */
+    struct str text;  /* the body as it came; empty: none */
+    struct str key;   /* Idempotency-Key; at == NULL: none */
 };
 
 /* What carries exchanges: tells the client. */
@@ -42,21 +49,20 @@ struct exchange_carrier {
 struct exchange {
     const struct endpoint *endpoint;
     const struct services *services;
-    const struct request *request; /* borrowed from the carrier */
+    struct question asked;
     const struct exchange_carrier *carrier;
     void *carrying; /* borrowed */
     struct store_calls calls;
     char user[AUTH_USER_MAX]; /* empty: anonymous, or a server */
     size_t user_len;
-    cJSON *body;     /* owned; of a POST: an object (no body at all counts as an empty one) */
-    struct str text; /* the same as it came */
-    void *state;     /* the handler's, if it needs some: freed by mem_free, but before ... */
+    cJSON *body; /* owned; of a POST: an object (no body at all counts as an empty one) */
+    void *state; /* the handler's, if it needs some: freed by mem_free, but before ... */
     void (*end)(struct exchange *exchange); /* ... this is called, where it was set */
 };
 
 struct exchange *exchange_create(const struct services *services,
-                                 const struct endpoint *endpoint, const struct request *request,
-                                 const struct claims *claims,
+                                 const struct endpoint *endpoint,
+                                 const struct question *question, const struct claims *claims,
                                  const struct exchange_carrier *carrier, void *carrying);
 /* Reads the body and calls the handler; may answer from inside. */
 void exchange_serve(struct exchange *exchange);

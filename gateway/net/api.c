@@ -3,6 +3,10 @@
 
 #include "gateway/net/admit.h"
 
+enum {
+    ONCE_MAX = 128 /* bytes of an Idempotency-Key */
+};
+
 /* The key of a server, in a header of its own or as bearer; at == NULL = none. */
 static struct str find_key(const struct request *request)
 {
@@ -54,6 +58,26 @@ enum err api_admit(const struct http *http, const struct endpoint *endpoint,
                           request, claims, why);
 }
 
+/* ---- what is asked ---- */
+
+/* Whether there is one key at most, and a good one; at == NULL = none. */
+static bool find_once(const struct request *request, struct str *key)
+{
+    const struct str name = STR("Idempotency-Key");
+    size_t count = 0;
+
+    *key = request_header(request, name);
+    for (size_t i = 0; i < request->header_count; i++) {
+        count += str_equal_nocase(request->headers[i].name, name);
+    }
+    for (size_t i = 0; i < key->len; i++) {
+        if (key->at[i] <= ' ' || key->at[i] > '~') {
+            return false;
+        }
+    }
+    return count == 0 || (count == 1 && key->len >= 1 && key->len <= ONCE_MAX);
+}
+
 /* ---- the carrier ---- */
 
 static void carry_answer(void *carrying, int status, struct str json)
@@ -81,6 +105,8 @@ static const struct http_watcher watcher = {.gone = on_gone, .patient = true};
 
 void api_serve(struct http *http, const struct endpoint *endpoint)
 {
+    const struct request *request = http_request(http);
+    struct question question = {.param = request->param, .text = request->body};
     struct claims claims = {.expires_ms = INT64_MAX};
     const char *why = NULL;
     enum err err = api_admit(http, endpoint, &claims, &why);
@@ -90,8 +116,13 @@ void api_serve(struct http *http, const struct endpoint *endpoint)
         http_refuse(http, err, why);
         return;
     }
-    exchange = exchange_create(http_conn(http)->net->services, endpoint, http_request(http),
-                               &claims, &carrier, http);
+    if (!find_once(request, &question.key)) {
+        http_refuse(http, ERR_BAD_REQUEST,
+                    "Idempotency-Key: must be 1 to 128 visible ASCII characters");
+        return;
+    }
+    exchange = exchange_create(http_conn(http)->net->services, endpoint, &question, &claims,
+                               &carrier, http);
     http_watch(http, &watcher, exchange);
     exchange_serve(exchange);
 }

@@ -219,7 +219,7 @@ static void update(struct playback *playback, const struct sio_event *event, con
 
 static void command(struct playback *playback, const struct sio_event *event, const cJSON *json)
 {
-    struct key_name state, events, channel, devices;
+    struct key_name state, events, channel, devices, once;
     struct playback_command wanted;
     struct buf body = {0};
     char why[JSON_WHY_MAX];
@@ -229,13 +229,15 @@ static void command(struct playback *playback, const struct sio_event *event, co
         return;
     }
     playback_write_command(&body, &wanted);
-    store_call(store_of(playback), SCRIPT_playback_command,
-               STRS(keys_name(&state, KEY_PLAYER, playback_tag(playback)),
-                    keys_name(&events, KEY_EVENTS, playback_tag(playback)),
-                    keys_name(&channel, KEY_USER, playback_tag(playback)),
-                    keys_name(&devices, KEY_DEVICES, playback_tag(playback))),
-               STRS(wanted.name, wanted.value, buf_str(&body), STR("-"), STR("0")),
-               &playback->calls, on_applied, begin(playback, event));
+    store_call(
+        store_of(playback), SCRIPT_playback_command,
+        STRS(keys_name(&state, KEY_PLAYER, playback_tag(playback)),
+             keys_name(&events, KEY_EVENTS, playback_tag(playback)),
+             keys_name(&channel, KEY_USER, playback_tag(playback)),
+             keys_name(&devices, KEY_DEVICES, playback_tag(playback)),
+             keys_name(&once, KEY_ONCE, playback_tag(playback))),
+        STRS(wanted.name, wanted.value, buf_str(&body), STR("-"), STR("0"), str_from("", 0)),
+        &playback->calls, on_applied, begin(playback, event));
     buf_finish(&body);
 }
 

@@ -36,8 +36,7 @@ static void on_controlled(void *context, enum err err, const struct redisReply *
     struct exchange *exchange = context;
     char json[64];
 
-    if (err != ERR_OK) {
-        exchange_refuse(exchange, err, "the state can't be reached");
+    if (rest_has_refused(exchange, err, reply, "the state can't be reached")) {
         return;
     }
     snprintf(json, sizeof(json), "{\"ok\":true,\"devices\":%lld}",
@@ -49,6 +48,7 @@ void rest_control(struct exchange *exchange)
 {
     struct playback_command command;
     struct names names;
+    struct rest_once once;
     struct buf body = {0};
     char why[JSON_WHY_MAX], grace[NUMBER_ROOM];
     struct str tag;
@@ -58,15 +58,16 @@ void rest_control(struct exchange *exchange)
         return;
     }
     tag = tag_of(exchange, &names);
+    rest_once(exchange, tag, &once);
     playback_write_command(&body, &command);
-    store_call(
-        exchange->services->store, SCRIPT_playback_command,
-        STRS(keys_name(&names.player, KEY_PLAYER, tag),
-             keys_name(&names.events, KEY_EVENTS, tag),
-             keys_name(&names.channel, KEY_USER, tag),
-             keys_name(&names.devices, KEY_DEVICES, tag)),
-        STRS(command.name, command.value, buf_str(&body), STR("-"), grace_of(exchange, grace)),
-        &exchange->calls, on_controlled, exchange);
+    store_call(exchange->services->store, SCRIPT_playback_command,
+               STRS(keys_name(&names.player, KEY_PLAYER, tag),
+                    keys_name(&names.events, KEY_EVENTS, tag),
+                    keys_name(&names.channel, KEY_USER, tag),
+                    keys_name(&names.devices, KEY_DEVICES, tag), once.key),
+               STRS(command.name, command.value, buf_str(&body), STR("-"),
+                    grace_of(exchange, grace), once.mark),
+               &exchange->calls, on_controlled, exchange);
     buf_finish(&body);
     buf_finish(&names.tag);
 }

@@ -77,7 +77,7 @@ static enum err read_event(const struct exchange *exchange, struct buf *body,
     json_add_text(body, fields[0].text);
     if (fields[1].there) {
         buf_add_char(body, ',');
-        json_add_compact(body, raw_member(exchange->text, STR("data")));
+        json_add_compact(body, raw_member(exchange->asked.text, STR("data")));
     }
     return ERR_OK;
 }
@@ -87,8 +87,7 @@ static void on_added(void *context, enum err err, const struct redisReply *reply
     struct exchange *exchange = context;
     struct buf json = {0};
 
-    if (err != ERR_OK) {
-        exchange_refuse(exchange, err, "the event could not be kept");
+    if (rest_has_refused(exchange, err, reply, "the event could not be kept")) {
         return;
     }
     buf_add_text(&json, "{\"ok\":true,\"id\":");
@@ -101,15 +100,18 @@ static void on_added(void *context, enum err err, const struct redisReply *reply
 static void add_event(struct exchange *exchange, enum key channel, struct str tag)
 {
     struct key_name events, told;
+    struct rest_once once;
     struct buf body = {0};
     char why[JSON_WHY_MAX];
 
     if (read_event(exchange, &body, why) != ERR_OK) {
         exchange_refuse(exchange, ERR_BAD_REQUEST, why);
     } else {
-        store_call(exchange->services->store, SCRIPT_event_add,
-                   STRS(keys_name(&events, KEY_EVENTS, tag), keys_name(&told, channel, tag)),
-                   STRS(buf_str(&body)), &exchange->calls, on_added, exchange);
+        rest_once(exchange, tag, &once);
+        store_call(
+            exchange->services->store, SCRIPT_event_add,
+            STRS(keys_name(&events, KEY_EVENTS, tag), keys_name(&told, channel, tag), once.key),
+            STRS(buf_str(&body), once.mark), &exchange->calls, on_added, exchange);
     }
     buf_finish(&body);
 }

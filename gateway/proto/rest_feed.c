@@ -8,10 +8,7 @@ static void on_said(void *context, enum err err, const struct redisReply *reply)
 {
     struct exchange *exchange = context;
 
-    (void)reply;
-    if (err != ERR_OK) {
-        exchange_refuse(exchange, err, NULL);
-    } else {
+    if (!rest_has_refused(exchange, err, reply, NULL)) {
         exchange_answer(exchange, 200, STR("{\"ok\":true}"));
     }
 }
@@ -19,7 +16,7 @@ static void on_said(void *context, enum err err, const struct redisReply *reply)
 void rest_say_on_feed(struct exchange *exchange)
 {
     const struct services *services = exchange->services;
-    struct str topic = exchange->request->param;
+    struct str topic = exchange->asked.param;
     struct json_field message = {.name = "message",
                                  .kind = JSON_TEXT,
                                  .required = true,
@@ -28,6 +25,7 @@ void rest_say_on_feed(struct exchange *exchange)
     struct buf line = {0}, event = {0};
     char why[JSON_WHY_MAX];
     struct key_name feed, lately, channel;
+    struct rest_once once;
 
     if (!ident_is_name(topic)) {
         exchange_refuse(exchange, ERR_BAD_REQUEST, feed_topic_why);
@@ -37,12 +35,14 @@ void rest_say_on_feed(struct exchange *exchange)
         exchange_refuse(exchange, ERR_BAD_REQUEST, why);
         return;
     }
+    rest_once(exchange, topic, &once);
     feed_write_line(&line, message.text);
     feed_write_event(&event, topic, message.text);
     store_call(services->store, SCRIPT_feed_say,
                STRS(keys_name(&feed, KEY_FEED, topic), keys_name(&lately, KEY_LATELY, topic),
-                    keys_name(&channel, KEY_FEED, topic)),
-               STRS(buf_str(&line), buf_str(&event)), &exchange->calls, on_said, exchange);
+                    keys_name(&channel, KEY_FEED, topic), once.key),
+               STRS(buf_str(&line), buf_str(&event), once.mark), &exchange->calls, on_said,
+               exchange);
     buf_finish(&line);
     buf_finish(&event);
 }

@@ -14,7 +14,7 @@ enum {
 /* The room that the path names; false: refused. */
 static bool find_room(struct exchange *exchange, struct str *room)
 {
-    *room = exchange->request->param;
+    *room = exchange->asked.param;
     if (!ident_is_name(*room)) {
         exchange_refuse(exchange, ERR_BAD_REQUEST,
                         "room: must be 1 to 64 letters, digits, _ and -");
@@ -36,7 +36,7 @@ static void on_looked(void *context, enum err err, const struct redisReply *repl
         return;
     }
     buf_add_text(&json, "{\"roomId\":");
-    json_add_text(&json, exchange->request->param);
+    json_add_text(&json, exchange->asked.param);
     buf_add_text(&json, ",\"members\":[");
     for (size_t i = LOOK_CLIENTS; (client = reply_str(reply, i)).at != NULL; i++) {
         buf_add_text(&json, i > LOOK_CLIENTS ? ",{\"clientId\":" : "{\"clientId\":");
@@ -67,9 +67,10 @@ static void on_said(void *context, enum err err, const struct redisReply *reply)
     struct exchange *exchange = context;
     struct buf json = {0};
 
-    if (err != ERR_OK) {
-        exchange_refuse(exchange, err, NULL);
-    } else if (reply_outcome(reply) != OUTCOME_APPLIED) {
+    if (rest_has_refused(exchange, err, reply, NULL)) {
+        return;
+    }
+    if (reply_outcome(reply) != OUTCOME_APPLIED) {
         exchange_refuse(exchange, ERR_NOT_FOUND, "nobody is in this room");
     } else {
         buf_add_text(&json, "{\"ok\":true,\"id\":");
@@ -84,6 +85,7 @@ void rest_say_in_room(struct exchange *exchange)
 {
     struct chat_message message;
     struct room_keys keys;
+    struct rest_once once;
     struct buf frame = {0};
     struct str room, nobody = str_from("", 0);
     char why[JSON_WHY_MAX];
@@ -96,8 +98,9 @@ void rest_say_in_room(struct exchange *exchange)
         return;
     }
     chat_write_message(&frame, nobody, room, &message);
-    store_call(exchange->services->store, SCRIPT_room_say, room_say_keys(room, &keys),
-               STRS(nobody, buf_str(&frame)), &exchange->calls, on_said, exchange);
+    rest_once(exchange, room, &once);
+    store_call(exchange->services->store, SCRIPT_room_say, room_say_keys(room, once.key, &keys),
+               STRS(nobody, buf_str(&frame), once.mark), &exchange->calls, on_said, exchange);
     buf_finish(&frame);
 }
 

@@ -16,13 +16,13 @@ enum {
 
 bool rest_user_tag(struct exchange *exchange, struct buf *tag)
 {
-    if (!ident_is_user(exchange->request->param)) {
+    if (!ident_is_user(exchange->asked.param)) {
         exchange_refuse(exchange, ERR_BAD_REQUEST,
                         "the user in the path: must be 1 to 128 bytes of UTF-8 without "
                         "control characters");
         return false;
     }
-    keys_tag(exchange->request->param, tag);
+    keys_tag(exchange->asked.param, tag);
     return true;
 }
 
@@ -102,8 +102,7 @@ static void on_sent_away(void *context, enum err err, const struct redisReply *r
 {
     struct exchange *exchange = context;
 
-    if (err != ERR_OK) {
-        exchange_refuse(exchange, err, "nobody could be told");
+    if (rest_has_refused(exchange, err, reply, "nobody could be told")) {
         return;
     }
     away_close_polling(exchange->services->store, reply);
@@ -115,6 +114,7 @@ void rest_disconnect_user(struct exchange *exchange)
 {
     struct json_field reason = {.name = "reason", .kind = JSON_TEXT, .max = REASON_MAX};
     struct key_name devices, channel;
+    struct rest_once once;
     struct buf tag = {0};
     char why[JSON_WHY_MAX];
 
@@ -122,11 +122,12 @@ void rest_disconnect_user(struct exchange *exchange)
         exchange_refuse(exchange, ERR_BAD_REQUEST, why);
     } else if (rest_user_tag(exchange, &tag)) {
         log_write(LOG_INFO, "operator disconnects a user",
-                  LOG_STR("user", exchange->request->param), LOG_STR("reason", reason.text));
+                  LOG_STR("user", exchange->asked.param), LOG_STR("reason", reason.text));
+        rest_once(exchange, buf_str(&tag), &once);
         store_call(exchange->services->store, SCRIPT_user_disconnect,
                    STRS(keys_name(&devices, KEY_DEVICES, buf_str(&tag)),
-                        keys_name(&channel, KEY_USER, buf_str(&tag))),
-                   (struct strs){NULL, 0}, &exchange->calls, on_sent_away, exchange);
+                        keys_name(&channel, KEY_USER, buf_str(&tag)), once.key),
+                   STRS(once.mark), &exchange->calls, on_sent_away, exchange);
     }
     buf_finish(&tag);
 }

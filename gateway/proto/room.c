@@ -382,8 +382,8 @@ void room_say(struct room_member *member, const struct chat_message *message,
 
     chat_write_message(&frame, client_of(member), room_name(member), message);
     store_call(member->services->store, SCRIPT_room_say,
-               room_say_keys(room_name(member), &keys),
-               STRS(client_of(member), buf_str(&frame)), calls, done, context);
+               room_say_keys(room_name(member), str_from(NULL, 0), &keys),
+               STRS(client_of(member), buf_str(&frame), str_from("", 0)), calls, done, context);
     buf_finish(&frame);
 }
 

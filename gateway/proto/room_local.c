@@ -48,11 +48,14 @@ struct strs room_all_keys(struct str room, struct room_keys *keys)
     return (struct strs){keys->keys, ROOM_KEY_COUNT};
 }
 
-struct strs room_say_keys(struct str room, struct room_keys *keys)
+struct strs room_say_keys(struct str room, struct str once, struct room_keys *keys)
 {
-    room_all_keys(room, keys);
+    struct strs all = room_all_keys(room, keys);
+    struct key_name *spare = &keys->names[ROOM_KEY_MOVES];
+
     keys->keys[ROOM_KEY_MOVES] = keys->keys[ROOM_KEY_CHANNEL];
-    return (struct strs){keys->keys, ROOM_KEY_CHANNEL};
+    keys->keys[ROOM_KEY_CHANNEL] = once.at != NULL ? once : keys_name(spare, KEY_ONCE, room);
+    return all;
 }
 
 static uint64_t now_ms(const struct rooms *rooms)

@@ -24,7 +24,8 @@ struct room_keys {
 };
 
 struct strs room_all_keys(struct str room, struct room_keys *keys);
-struct strs room_say_keys(struct str room, struct room_keys *keys); /* without the moves */
+/* Without the moves; `once` (rest_once; at == NULL: said by a member) is borrowed. */
+struct strs room_say_keys(struct str room, struct str once, struct room_keys *keys);
 
 struct room *room_local_enter(struct rooms *rooms, struct str name);
 void room_local_leave(struct rooms *rooms, struct room *room);

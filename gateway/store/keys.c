@@ -43,3 +43,14 @@ struct str keys_name(struct key_name *name, enum key key, struct str tag)
     end = append(end, STR("}"));
     return str_from(name->at, (size_t)(end - name->at));
 }
+
+struct str keys_part(struct key_name *name, enum key key, struct str tag, struct str part)
+{
+    struct str whole = keys_name(name, key, tag);
+    char *end = name->at + whole.len;
+
+    assert(part.len < KEYS_PART_MAX);
+    end = append(end, STR(":"));
+    end = append(end, part);
+    return str_from(name->at, (size_t)(end - name->at));
+}

@@ -30,7 +30,9 @@
       "room:", "hash: number of a room's last change; channel: what its members are told")     \
     X(MEMBERS, "members:", "sorted set: who is in a room, by the end of the leases")           \
     X(HISTORY, "history:", "list: the newest messages of a room")                              \
-    X(MOVES, "moves:", "list: who came to a room and who left, of late")
+    X(MOVES, "moves:", "list: who came to a room and who left, of late")                       \
+    X(ONCE,                                                                                    \
+      "once:", "list (keys_part): what a request with an Idempotency-Key was answered; 5 min")
 
 enum key {
 #define X(name, text, what) KEY_##name,
@@ -42,7 +44,8 @@ enum key {
 enum {
     KEYS_PREFIX_MAX = 64,
     KEYS_TAG_MAX = 384, /* an escaped name: three times the longest name */
-    KEYS_NAME_MAX = KEYS_PREFIX_MAX + 16 + KEYS_TAG_MAX
+    KEYS_PART_MAX = 32,
+    KEYS_NAME_MAX = KEYS_PREFIX_MAX + 16 + KEYS_TAG_MAX + KEYS_PART_MAX
 };
 
 /* The tag of what concerns everybody: no user's, since keys_tag escapes it. */
@@ -59,5 +62,7 @@ void keys_setup(const char *prefix);
 void keys_tag(struct str name, struct buf *to);
 /* Writes PREFIX player:{TAG} and returns it; borrowed from `name`. */
 struct str keys_name(struct key_name *name, enum key key, struct str tag);
+/* The same for one of several that an entity has: PREFIX once:{TAG}:PART. */
+struct str keys_part(struct key_name *name, enum key key, struct str tag, struct str part);
 
 #endif

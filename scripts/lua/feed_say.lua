@@ -1,11 +1,15 @@
 -- feed_say: tell all who are subscribed to a feed something that stands in no file.
--- uses: time number publish feed
+-- uses: time number publish feed once
 --
 -- Atomic because number, what is kept for those who poll, and publication must agree.
--- Returns the outcome.
+-- Returns {outcome}; refused: something else was said with that key.
 
-local feed, lately, channel = unpack(KEYS)
-local frame, event = unpack(ARGV)
+local feed, lately, channel, once = unpack(KEYS)
+local frame, event, mark = unpack(ARGV)
 
+local before = answered(once, mark)
+if before then
+    return before
+end
 say(feed, lately, channel, frame, event)
-return 'applied'
+return answer_once(once, mark, {'applied'})

@@ -1,15 +1,15 @@
 -- playback_command: a command to the devices of a user: kept as an event, told to all, applied to the user's player.
--- uses: time number publish playback advance date moment ghost dialect stream
+-- uses: time number publish playback advance date moment ghost dialect stream once
 --
 -- Atomic because the command and what it does to the state must agree. It is Redis's clock that decides here, since
 -- the client's clock of the state is not the commander's; it is moved on with Redis's. For Socket.IO sockets the
 -- command is the message, so the change of the state is told to /player devices alone. A play while it plays, and a
 -- pause while it is paused, change nothing. `value`: the position of a seek; `body`: the event; `grace` as in
 -- player_join: who commands may be nobody's device.
--- Returns {outcome, devices that are alive, number of the event}.
+-- Returns {outcome, devices that are alive, number of the event}; refused: another command has that key.
 
-local player, events, channel, devices = unpack(KEYS)
-local command, value, body, origin, grace = unpack(ARGV)
+local player, events, channel, devices, once = unpack(KEYS)
+local command, value, body, origin, grace, mark = unpack(ARGV)
 
 local now_ms = math.floor(now_us / 1000)
 
@@ -43,6 +43,11 @@ local function apply(old, paused, pos, at, updated, unsaid)
     publish(channel, kind, '-', seq, old, message, '')
 end
 
+local before = answered(once, mark)
+if before then
+    return before
+end
 lay_ghost(player, devices, channel, grace)
 apply(unpack(call('HMGET', player, 'seq', 'paused', 'pos', 'at', 'upd', 'unsaid')))
-return {'applied', call('ZCOUNT', devices, '(' .. now_ms, '+inf'), add_event(events, channel, origin, body)}
+local alive = call('ZCOUNT', devices, '(' .. now_ms, '+inf')
+return answer_once(once, mark, {'applied', alive, add_event(events, channel, origin, body)})

@@ -1,10 +1,13 @@
 -- user_disconnect: an operator sends a user away: all gateways close what they hold for him.
--- uses: time publish farewell
+-- uses: time publish farewell once
 --
 -- Atomic because a device that comes in between must either hear of it or come later. Sessions that poll may be with no
 -- gateway at the moment; they are closed one by one.
--- Returns {outcome, id of a polling session, id, ...}.
+-- Returns {outcome, id of a polling session, id, ...}, the same ids to who asks again, who may have to go on with them;
+-- refused: something else was asked with that key.
 
-local devices, channel = unpack(KEYS)
+local devices, channel, once = unpack(KEYS)
+local mark = unpack(ARGV)
 
-return {'applied', unpack(send_away(devices, channel))}
+return answered(once, mark)
+    or answer_once(once, mark, {'applied', unpack(send_away(devices, channel))})

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { micros, suiteStage } from "./lib/stage.mjs";
-import { PREFIX } from "./lib/scripts.mjs";
+import { EVERYBODY, PREFIX } from "./lib/scripts.mjs";
 
 const SECOND = 1e6;
 const DAY = 86400 * SECOND;
@@ -86,7 +86,7 @@ describe("events", () => {
 
         test("works the same for everybody's stream", async () => {
             const keys = [`${PREFIX}events:{*}`, `${PREFIX}all:{*}`];
-            const [outcome, number] = await stage.scripts.call("event_add", keys, ['"x"']);
+            const [outcome, number] = await stage.once("event_add", keys, ['"x"'], EVERYBODY);
             assert.equal(outcome, "applied");
             const answer = await stage.scripts.call("events_read", [keys[0]], [`${Number(number) - 1}e`, 5]);
             assert.deepEqual(answer, ["applied", "1", number, "0", number, '"x"']);

@@ -51,8 +51,8 @@ describe("feeds", () => {
             }
         }
 
-        say(frame, event) {
-            return stage.scripts.call("feed_say", this.keys, [frame, event]);
+        say(frame, event, once = {}) {
+            return stage.once("feed_say", this.keys, [frame, event], this.topic, once);
         }
 
         async read(since = "") {
@@ -225,7 +225,7 @@ describe("feeds", () => {
         const feed = await new Feed().listen();
         await feed.tick(0);
         await feed.put(0, 1);
-        assert.equal(await feed.say("frame ", "event"), "applied");
+        assert.deepEqual(await feed.say("frame ", "event"), ["applied"]);
         assert.deepEqual(await feed.state(), ["0", "1"]);
         assert.equal((await feed.tick(1)).outcome, "applied");
         const told = (await feed.published()).map(({ kind, origin, message, other }) => [kind, origin, message, other]);

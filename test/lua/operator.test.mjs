@@ -9,7 +9,7 @@ describe("operator", () => {
     const stage = suiteStage();
 
     const list = (user, limit = 1000) => stage.scripts.call("device_list", [user.devices], [limit]);
-    const sendAway = (user) => stage.scripts.call("user_disconnect", [user.devices, user.channel], []);
+    const sendAway = (user, once = {}) => stage.once("user_disconnect", [user.devices, user.channel], [], user.name, once);
 
     // Devices by name and transport, each with the end of its lease in so many ms.
     async function add(user, devices) {

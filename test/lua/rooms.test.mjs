@@ -132,12 +132,12 @@ describe("rooms", () => {
         test("by one who is not in is refused, keeps nothing and tells nobody", async () => {
             const { room, clients } = await roomOf(1);
             await room.published();
-            assert.equal(await room.say(randomUUID(), "hello"), "no_state");
+            assert.deepEqual(await room.say(randomUUID(), "hello"), ["no_state"]);
             assert.deepEqual(await room.published(), []);
             assert.deepEqual((await room.join()).history, []);
             await room.leave(clients[0]);
             const empty = await new Room(stage).listen();
-            assert.equal(await empty.say(clients[0], "hello"), "no_state");
+            assert.deepEqual(await empty.say(clients[0], "hello"), ["no_state"]);
             assert.deepEqual(await empty.exists(), []);
         });
 
@@ -147,8 +147,8 @@ describe("rooms", () => {
             assert.equal(outcome, "applied");
             assert.equal((await room.published()).at(-1).frame.clientId, null);
             await room.die(clients[0]);
-            assert.equal(await room.say("", "to nobody"), "no_state");
-            assert.equal(await new Room(stage).say("", "to nobody"), "no_state");
+            assert.deepEqual(await room.say("", "to nobody"), ["no_state"]);
+            assert.deepEqual(await new Room(stage).say("", "to nobody"), ["no_state"]);
         });
 
         test("is kept for late-comers: the newest fifty, oldest first", async () => {
@@ -390,7 +390,7 @@ describe("rooms", () => {
         await ann.room.published();
         await bob.room.say(bob.clients[0], "to bob's");
         assert.deepEqual(await ann.room.published(), []);
-        assert.equal(await bob.room.say(ann.clients[0], "from ann"), "no_state");
+        assert.deepEqual(await bob.room.say(ann.clients[0], "from ann"), ["no_state"]);
         const slots = await Promise.all(ann.room.keys.map((key) => stage.redis.call("CLUSTER", "KEYSLOT", key)));
         assert.deepEqual(slots, Array(5).fill(slots[0]));
         const mixed = [ann.room.room, bob.room.members, ann.room.history, ann.room.moves, ann.room.channel];

@@ -23,11 +23,11 @@ static void serve_echo(struct exchange *exchange)
     struct buf json = {0};
 
     buf_add_text(&json, "{\"param\":");
-    json_add_text(&json, exchange->request->param);
+    json_add_text(&json, exchange->asked.param);
     buf_add_text(&json, ",\"user\":");
     json_add_text(&json, exchange_user(exchange));
     buf_add_text(&json, ",\"body\":");
-    buf_add(&json, exchange->body != NULL ? exchange->text : STR("null"));
+    buf_add(&json, exchange->endpoint->method[0] == 'P' ? exchange->asked.text : STR("null"));
     buf_add_text(&json, "}");
     exchange_answer(exchange, 200, buf_str(&json));
     buf_finish(&json);

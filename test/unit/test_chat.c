@@ -511,7 +511,7 @@ static void a_room_that_was_made_anew_is_read(void **state)
 
 /* ---- saying ---- */
 
-#define SAY  "EVALSHA room_say 4 " KEYS_4 CHANNEL " ME "
+#define SAY  "EVALSHA room_say 5 " KEYS_4 CHANNEL " segue:once:{den} ME "
 #define HEAD "{\"type\":\"message\",\"clientId\":\"ME\",\"roomId\":\"den\","
 
 static void a_message_is_handed_over_without_its_end(void **state)
@@ -519,7 +519,7 @@ static void a_message_is_handed_over_without_its_end(void **state)
     (void)state;
     open_at(10);
     say("{\"type\":\"message\",\"text\":\"a \\\"b\\\"\",\"name\":\"<i>\"}");
-    assert_asked(SAY HEAD "\"name\":\"<i>\",\"text\":\"a \\\"b\\\"\"\n");
+    assert_asked(SAY HEAD "\"name\":\"<i>\",\"text\":\"a \\\"b\\\"\" \n");
     reply("*2\r\n$7\r\napplied\r\n$2\r\n11\r\n");
     assert_heard("");
     publish(11);

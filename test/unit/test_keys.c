@@ -40,6 +40,7 @@ static void a_key_is_prefix_kind_and_tag(void **state)
     assert_str(keys_name(&name, KEY_PLAYER, STR("42")), "segue:player:{42}");
     assert_str(keys_name(&name, KEY_DEVICES, STR("42")), "segue:devices:{42}");
     assert_str(keys_name(&name, KEY_USER, STR("42")), "segue:user:{42}");
+    assert_str(keys_part(&name, KEY_ONCE, STR("42"), STR("x")), "segue:once:{42}:x");
     keys_setup("");
     assert_str(keys_name(&name, KEY_USER, STR("42")), "user:{42}");
 }
@@ -128,6 +129,11 @@ static void the_longest_name_fits_behind_the_longest_prefix(void **state)
 
         assert_in_range(whole.len, KEYS_PREFIX_MAX + KEYS_TAG_MAX, KEYS_NAME_MAX);
         assert_true(str_starts(whole, str_from(prefix, KEYS_PREFIX_MAX)));
+        assert_true(str_equal(hash_tag(whole), buf_str(&tag)));
+        whole =
+            keys_part(name, (enum key)key, buf_str(&tag), str_from(prefix, KEYS_PART_MAX - 1));
+        assert_in_range(whole.len, KEYS_PREFIX_MAX + KEYS_TAG_MAX + KEYS_PART_MAX,
+                        KEYS_NAME_MAX);
         assert_true(str_equal(hash_tag(whole), buf_str(&tag)));
     }
     mem_free(name);

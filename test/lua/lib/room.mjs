@@ -45,8 +45,9 @@ export class Room {
     }
 
     // The message as the gateway hands it over: without its end.
-    say(client, text, { head = { type: "message", clientId: client || null, roomId: this.name, text } } = {}) {
-        return this.stage.scripts.call("room_say", this.keys.filter((key) => key !== this.moves), [client, JSON.stringify(head).slice(0, -1)]);
+    say(client, text, { head = { type: "message", clientId: client || null, roomId: this.name, text }, once } = {}) {
+        const keys = this.keys.filter((key) => key !== this.moves);
+        return this.stage.once("room_say", keys, [client, JSON.stringify(head).slice(0, -1)], this.name, once);
     }
 
     renew(client, lease = LEASE) {

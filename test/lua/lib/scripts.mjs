@@ -49,6 +49,15 @@ export function keysOf(user) {
     };
 }
 
+// In the place of a name: what concerns everybody.
+export const EVERYBODY = Symbol("everybody");
+
+// Where a request with this key is remembered; no key: where it would be.
+export function onceOf(name, key = "") {
+    const tag = name === EVERYBODY ? "*" : escape(name);
+    return `${PREFIX}once:{${tag}}${key && `:${key}`}`;
+}
+
 export class Scripts {
     #rows = new Map(readTable().map((row) => [row.name, row]));
 

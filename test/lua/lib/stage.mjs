@@ -6,7 +6,7 @@ import { after, before } from "node:test";
 import { Redis } from "../../e2e/lib/redis.mjs";
 import { sleep, until } from "../../e2e/lib/patience.mjs";
 import { Listener } from "./listener.mjs";
-import { keysOf, Scripts } from "./scripts.mjs";
+import { keysOf, onceOf, Scripts } from "./scripts.mjs";
 
 export const ORIGIN = "0123456789abcdefGH-_";
 export const LEASE = 45000;
@@ -27,6 +27,9 @@ export function suiteStage() {
         await stage.redis.close();
     });
     stage.user = (name) => new User(stage, name);
+    // A transition that may be asked for again: with a key, or without one, as most are.
+    stage.once = (script, keys, args, name, { key = "", mark = "" } = {}) =>
+        stage.scripts.call(script, [...keys, onceOf(name, key)], [...args, mark]);
     return stage;
 }
 
@@ -93,10 +96,10 @@ export class User {
         return this.stage.scripts.call("playback_update", [this.player, this.channel], args);
     }
 
-    async command(command, { value = "", body = `"${command}"`, origin = "-", grace = 0 } = {}) {
+    async command(command, { value = "", body = `"${command}"`, origin = "-", grace = 0, once } = {}) {
         const keys = [this.player, this.events, this.channel, this.devices];
         const args = [command, String(value), body, origin, grace];
-        const [outcome, devices, number] = await this.stage.scripts.call("playback_command", keys, args);
+        const [outcome, devices, number] = await this.stage.once("playback_command", keys, args, this.name, once);
         return { outcome, devices, number };
     }
 
@@ -109,8 +112,9 @@ export class User {
     }
 
     // Returns the event's number.
-    async tell(body) {
-        const [outcome, number] = await this.stage.scripts.call("event_add", [this.events, this.channel], [body]);
+    async tell(body, once = {}) {
+        const keys = [this.events, this.channel];
+        const [outcome, number] = await this.stage.once("event_add", keys, [body], this.name, once);
         if (outcome !== "applied") {
             throw new Error(outcome);
         }
