@@ -12,5 +12,6 @@ const struct endpoint rest_table[] = {
     {"POST", "/api/rooms/*/messages", ENDPOINT_SERVER, NULL, false, rest_say_in_room},
     {"POST", "/api/rooms/*/livekit-token", ENDPOINT_ANYONE, "chat", false, rest_livekit_token},
     {"POST", "/api/feeds/*", ENDPOINT_SERVER, NULL, false, rest_say_on_feed},
+    {"POST", "/api/batch", ENDPOINT_SERVER, NULL, true, rest_batch},
     {0},
 };
