@@ -102,16 +102,16 @@ replay: $(REPLAYS)
 	@for name in $(FUZZERS); do $(BUILD)/fuzz/$$name test/fuzz/corpus/$${name#fuzz_} || exit 1; done
 
 lua: all $(NODE_TESTS) ## the scripts on a real redis-server
-	node --test --test-concurrency=2 test/lua/*.test.mjs
+	node test/suite.mjs --side-by-side 2 test/lua/*.test.mjs
 
 e2e: all bench-tools conformance $(NODE_TESTS) ## the gateway from outside, two processes and more
-	node --test --test-concurrency=3 test/e2e/*.test.mjs test/conformance/*.test.mjs
+	node test/suite.mjs --side-by-side 4 test/e2e/*.test.mjs test/conformance/*.test.mjs
 
 browser: all $(NODE_TESTS) ## the pages in headless Chromium
-	node --test --test-concurrency=1 test/browser/*.test.mjs
+	node test/suite.mjs --side-by-side 1 test/browser/*.test.mjs
 
 chaos: all $(NODE_TESTS) ## kill -9, Redis loss, mass resets
-	node --test --test-concurrency=1 test/chaos/*.test.mjs
+	node test/suite.mjs --side-by-side 1 test/chaos/*.test.mjs
 
 SOAK_SECONDS ?= 600
 .PHONY: soak
@@ -124,8 +124,8 @@ ASAN := BUILD=build/asan OPTIMIZE="-O1 -g -fno-omit-frame-pointer" SANITIZE="-fs
 asan-build: ## the gateway and its unit tests with AddressSanitizer and UBSan, in build/asan
 	@$(MAKE) --no-print-directory $(ASAN) all units
 
-asan: asan-build ## unit, lua and e2e under AddressSanitizer and UBSan
-	@$(MAKE) --no-print-directory $(ASAN) SEGUE_TEST_SLOW=3 SEGUE_BIN=$(abspath build/asan/segue) test
+asan: asan-build ## unit and e2e under AddressSanitizer and UBSan
+	@$(MAKE) --no-print-directory $(ASAN) SEGUE_TEST_SLOW=3 SEGUE_BIN=$(abspath build/asan/segue) unit e2e
 
 clang: ## everything once more with clang, in build/clang
 	@$(MAKE) --no-print-directory CC=clang BUILD=build/clang all units
