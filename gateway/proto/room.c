@@ -3,8 +3,9 @@
  * Publications that come while the room is being read wait (`held`); the number that the read
  * answers says which of them its count and history contain already. A gap in the numbers, a
  * Redis that was away, a member that was taken for dead because its process stood still: all
- * are healed by the same read. Messages that were missed are told one by one, as far as the
- * history has them; then comes a welcome as on entry, which says how everything stands. */
+ * are healed by the same read. What was missed is told one by one, when all of it is still kept
+ * (else only its messages); then comes a welcome as on entry, which says how everything stands.
+ */
 #include "gateway/proto/room.h"
 
 #include <stddef.h>
@@ -154,8 +155,7 @@ static void read_past(const struct redisReply *reply, uint64_t known, struct pas
 
 static bool is_own(const struct room_member *member, struct str origin)
 {
-    return origin.len > 0 && origin.len <= MSG_ORIGIN_LENGTH &&
-           memcmp(member->client, origin.at, origin.len) == 0;
+    return str_equal(origin, str_from(member->client, MSG_ORIGIN_LENGTH));
 }
 
 static const enum room_event *event_of(char kind)

@@ -63,14 +63,18 @@ static uint64_t now_ms(const struct rooms *rooms)
     return uv_now(rooms->services->loop);
 }
 
+static void reap(struct room *room);
+
 static void on_reaped(void *context, enum err err, const struct redisReply *reply)
 {
     struct room *room = context;
 
     if (err != ERR_OK) {
         room->due_ms = now_ms(room->rooms) + RETRY_MS;
-    } else if (reply_outcome(reply) == OUTCOME_APPLIED) {
+    } else if (reply_outcome(reply) == OUTCOME_APPLIED && reply_int(reply, 1) > 0) {
         room_local_note(room->rooms, room, reply_int(reply, 1));
+    } else if (reply_outcome(reply) == OUTCOME_APPLIED) {
+        reap(room); /* there were more than it takes at once */
     }
 }
 

@@ -84,6 +84,26 @@ describe("a process that is killed", () => {
         await inStep([ann, late]);
     });
 
+    test("with very many in one room: all are told, each once, the count falling to the living", async (t) => {
+        const site = await testSite(t, { gateways: 2, flags: lively });
+        const many = 150; // more than one script takes out
+        const [ann] = await membersOn(site, [0]);
+        const ids = [];
+        for (let i = 0; i < many; i++) {
+            ids.push((await site.member(ann.room, 1)).id);
+            await ann.hears("joined", { clientId: ids[i], members: i + 2 });
+        }
+        await site.gateways[1].kill();
+        const start = Date.now();
+        const gone = [];
+        for (let left = many; left > 0; left--) {
+            gone.push((await ann.hears("left", { members: left })).clientId);
+        }
+        assert.deepEqual(gone.sort(), ids.sort());
+        assert.ok(Date.now() - start < LEASE + FEW_SECONDS);
+        await inStep([ann]);
+    });
+
     test("in the middle of talk: all who stay hear the same in the same order, and each left once", async (t) => {
         const site = await testSite(t, { gateways: 3, flags: lively });
         const members = await membersOn(site, [0, 1, 2, 0, 1, 2]);

@@ -660,6 +660,8 @@ static void the_dead_are_looked_for_when_a_lease_is_over(void **state)
     assert_asked(REAP);
     pass_ms(2000);
     assert_asked(""); /* one is enough while it is not answered */
+    reply("*2\r\n$7\r\napplied\r\n:0\r\n");
+    assert_asked(REAP); /* there are more */
     reply("*2\r\n$7\r\napplied\r\n:1000\r\n");
     pass_ms(1500);
     assert_asked(REAP);
