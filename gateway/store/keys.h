@@ -13,7 +13,7 @@
     X(PLAYER, "player:", "hash: the state of a user's player; no TTL")                         \
     X(DEVICES, "devices:", "sorted set: a user's devices by the end of their leases; 30 days") \
     X(USER, "user:", "channel: what a user's devices are told")                                \
-    X(FEED, "feed:", "hash: where a feed stands, 30 days; channel: what it tells")             \
+    X(FEED, "feed:", "hash: where a feed stands, up to 30 days; channel: what it tells")       \
     X(LATELY, "lately:", "list: what a feed said in the last minutes")                         \
     X(EVENTS, "events:", "stream: a user's (KEYS_EVERYBODY: everybody's) events; one day")     \
     X(EIO, "eio:",                                                                             \

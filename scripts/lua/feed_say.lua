@@ -7,9 +7,11 @@
 local feed, lately, channel, once = unpack(KEYS)
 local frame, event, mark = unpack(ARGV)
 
+local hour_ms = 3600 * 1000
+
 local before = answered(once, mark)
 if before then
     return before
 end
-say(feed, lately, channel, frame, event)
+say(feed, lately, channel, frame, event, hour_ms)
 return answer_once(once, mark, {'applied'})

@@ -14,6 +14,7 @@ local feed, lately, channel = unpack(KEYS)
 local period, lines, line, frame, event = unpack(ARGV)
 
 local now_ms = math.floor(now_us / 1000)
+local month_ms = 30 * 86400 * 1000
 
 period, lines, line = tonumber(period), tonumber(lines), tonumber(line)
 local start = now_ms - now_ms % period
@@ -30,5 +31,5 @@ if line ~= turn then
     return {'stale', wait, turn}
 end
 call('HSET', feed, 'start', string.format('%.0f', start), 'line', turn + 1)
-say(feed, lately, channel, frame, event)
+say(feed, lately, channel, frame, event, month_ms)
 return {'applied', wait, (turn + 1) % lines}

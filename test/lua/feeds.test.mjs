@@ -184,11 +184,18 @@ describe("feeds", () => {
         assert.equal((await feed.tick(1)).outcome, "applied");
     });
 
-    test("what is known of a feed is kept for a month", async () => {
-        const feed = new Feed();
-        await feed.tick(0);
-        const left = await stage.redis.call("PTTL", feed.key);
-        assert.ok(left > MONTH - 60000 && left <= MONTH, `${left} ms`);
+    test("where a feed of lines stands is kept for a month, another feed's number for an hour", async () => {
+        const [lines, other] = [new Feed(), new Feed()];
+        const left = (feed) => stage.redis.call("PTTL", feed.key);
+        await other.say("frame", "event");
+        const hour = await left(other);
+        assert.ok(hour > 3500000 && hour <= 3600000, `${hour} ms`);
+        await lines.tick(0);
+        await lines.say("frame", "event");
+        const month = await left(lines);
+        assert.ok(month > MONTH - 60000 && month <= MONTH, `${month} ms`);
+        await other.tick(0);
+        assert.ok((await left(other)) > MONTH - 60000);
     });
 
     test("a feed whose data was lost begins with its first line", async () => {
