@@ -3,8 +3,8 @@
 --
 -- Atomic because the number tells which publications the count and the history contain, and because of two who meet in
 -- an empty room one must be the first. When all who were in it are dead, the room is made anew: its history died with
--- them. `reaps` is 0 when leases may have run out because Redis was away: then nobody is taken for dead. With `enters` 0
--- nobody is let in who is not; else one whose entry was lost is told as joined again. The history is answered when
+-- them. `reaps` is 0 when leases may have run out because Redis was away: then nobody is taken for dead. With `enters`
+-- 0 nobody is let in who is not; else one whose entry was lost is told as joined again. The history is answered when
 -- `known`, the last number that the caller knows, is not the room's; then the moves, too, when he knows one (not 0).
 -- Returns {outcome, seq, members, ms until the next lease ends, "SEQ KIND ORIGIN FRAME"...}, or no_state.
 

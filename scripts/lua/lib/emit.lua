@@ -1,5 +1,5 @@
--- emit: who tells what a backend published for Socket.IO servers. Part of the scripts that name it in their `uses` line,
--- behind time.
+-- emit: who tells what a backend published for Socket.IO servers. Part of the scripts that name it in their `uses`
+-- line, behind time.
 --
 -- All gateways saw the publication, as the same number behind the same mark (see gateway/adapter), and all of them
 -- come here with it. `claims` is a hash: mark, and the number of the publication behind it that was told last here.

@@ -2,9 +2,9 @@
 -- time, number and publish.
 --
 -- A room is a hash with the number of its last change (`seq`), its members (a sorted set of client ids by the end of
--- their leases, in ms) and two lists of changes ("SEQ KIND ORIGIN FRAME", oldest first): its history, which is messages,
--- and its moves, which help who was away for a moment. It is there while it has members; one whose lease is over is
--- dead, and whoever takes him out of the set tells the others: so he is told once.
+-- their leases, in ms) and two lists of changes ("SEQ KIND ORIGIN FRAME", oldest first): its history, which is
+-- messages, and its moves, which help who was away for a moment. It is there while it has members; one whose lease is
+-- over is dead, and whoever takes him out of the set tells the others: so he is told once.
 
 local now_ms = math.floor(now_us / 1000)
 local forget_after = 86400 * 1000
