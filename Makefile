@@ -89,7 +89,7 @@ $(NODE_TESTS): test/package-lock.json
 	cd test && npm ci --no-fund --no-audit
 	@touch $@
 
-.PHONY: test unit units replay lua e2e browser chaos
+.PHONY: test unit units replay lua e2e client browser chaos
 test: unit lua e2e ## unit, lua and e2e
 
 units: $(UNITS) $(REPLAYS)
@@ -106,6 +106,9 @@ lua: all $(NODE_TESTS) ## the scripts on a real redis-server
 
 e2e: all bench-tools conformance $(NODE_TESTS) ## the gateway from outside, two processes and more
 	node test/suite.mjs --side-by-side 4 test/e2e/*.test.mjs test/conformance/*.test.mjs
+
+client: all $(NODE_TESTS) ## the client library: with a clock in hand, on real processes, in Chromium, its types
+	node test/suite.mjs --side-by-side 2 test/client/*.test.mjs
 
 browser: all $(NODE_TESTS) ## the pages in headless Chromium
 	node test/suite.mjs --side-by-side 1 test/browser/*.test.mjs

@@ -7,6 +7,7 @@
 // modules of their own as well: `npm install PATH/gateway/web/client`.
 
 export { Clock } from "./clock.js";
+export { player, Player } from "./player.js";
 export { Link } from "./link.js";
 export { applyChange, formatTime, parseTime, positionAt, readFrame } from "./playback.js";
 export { PlayerLink } from "./player-link.js";

@@ -13,6 +13,7 @@
 // A socket that the server has disconnected stays away; when no other is left, so does the wire. An `error` event with
 // the code "unauthorized" asks for a new token, as close code 4401 does.
 
+import { Emitter } from "./emitter.js";
 import { ACK, CONNECT, CONNECT_ERROR, Decoder, DISCONNECT, encode, EVENT } from "./socketio-packet.js";
 import { Wire } from "./wire.js";
 
@@ -215,8 +216,13 @@ function engineUrl(address) {
     return url.href;
 }
 
-/** One namespace of a connection. Made by SocketIO.of(). */
-export class Socket {
+/**
+ * One namespace of a connection. Made by SocketIO.of().
+ *
+ * Tells events of the server under their names, and of the socket itself: "connect" ({recovered}), "disconnect" (reason),
+ * "connect_error" ({message, code}). A handler of an event that wants an acknowledgement gets `reply` as its last argument.
+ */
+export class Socket extends Emitter {
     namespace;
     id = "";
     isConnected = false;
@@ -226,13 +232,13 @@ export class Socket {
     error = null;
 
     #carrier;
-    #handlers = new Map();
     #requests = new Map();
     #requestsSent = 0;
     #pid = undefined;
     #offset = undefined;
 
     constructor(namespace, carrier) {
+        super();
         this.namespace = namespace;
         this.#carrier = carrier;
     }
@@ -253,20 +259,6 @@ export class Socket {
                 this.#carrier.left();
             }
         }
-    }
-
-    /**
-     * Events of the server under their names, and of the socket itself: "connect" ({recovered}), "disconnect" (reason),
-     * "connect_error" ({message, code}). A handler of an event that wants an acknowledgement gets `reply` as its last
-     * argument.
-     * @param {string} event
-     * @param {(...args: any[]) => void} handler
-     * @returns {() => void} takes the handler off again
-     */
-    on(event, handler) {
-        const handlers = this.#handlers.get(event) ?? new Set();
-        this.#handlers.set(event, handlers.add(handler));
-        return () => handlers.delete(handler);
     }
 
     /** False when there is no connection to send on. */
@@ -309,13 +301,13 @@ export class Socket {
         this.id = sid;
         this.error = null;
         this.isConnected = true;
-        this.#tell("connect", [{ recovered: this.recovered }]);
+        this.tell("connect", { recovered: this.recovered });
     }
 
     refused(error) {
         this.wanted = false;
         this.error = error;
-        this.#tell("connect_error", [error]);
+        this.tell("connect_error", error);
     }
 
     dismissed() {
@@ -334,7 +326,7 @@ export class Socket {
             reject(new RequestError("disconnected", "the connection was lost before the answer came"));
         }
         this.#requests.clear();
-        this.#tell("disconnect", [reason]);
+        this.tell("disconnect", reason);
     }
 
     heard([event, ...args], id) {
@@ -350,7 +342,7 @@ export class Socket {
         if (id !== undefined) {
             args.push((...answer) => this.isConnected && this.#carrier.send({ type: ACK, id, data: answer }));
         }
-        this.#tell(event, args);
+        this.tell(event, ...args);
     }
 
     answered(id, [answer]) {
@@ -359,17 +351,6 @@ export class Socket {
             this.#requests.delete(id);
             clearTimeout(request.timer);
             request.resolve(answer);
-        }
-    }
-
-    // A handler that throws is reported, and the others go on.
-    #tell(event, args) {
-        for (const handler of [...(this.#handlers.get(event) ?? [])]) {
-            try {
-                handler(...args);
-            } catch (error) {
-                (globalThis.reportError ?? console.error)(error);
-            }
         }
     }
 }

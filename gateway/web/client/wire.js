@@ -14,10 +14,11 @@
  *
  * @typedef {object} WireOptions
  * @property {string | (() => string)} url              asked again for every connection
- * @property {string[] | (() => string[])} [protocols]  likewise
+ * @property {string[] | (() => string[] | Promise<string[]>)} [protocols]  likewise
  * @property {() => Promise<boolean>} [isReady]  does the service take connections at all? Tells a refusal from a
  *     failure, which a browser's WebSocket does not
- * @property {() => boolean | Promise<boolean>} [renew]  the token has expired; true: there is a new one, try again
+ * @property {() => boolean | Promise<boolean>} [renew]  the token has expired; true: there is a new one, try again; rejected:
+ *     none is to be had now, ask again later
  * @property {(wire: any) => void} [onStatus]  runs after every change of status
  * @property {typeof WebSocket} [WebSocket]    where there is no global one, or another is wanted
  */
@@ -45,6 +46,7 @@ export class Wire {
     #timer = 0;
     #failures = 0;
     #refusals = 0;
+    #attempts = 0;
     #onlineSince = 0;
     #renewed = false; // a new token came, and has not held yet
 
@@ -57,12 +59,19 @@ export class Wire {
         this.#failures = 0;
         this.#refusals = 0;
         this.#renewed = false;
+        this.#listen("addEventListener");
         this.#connect();
     }
 
     close() {
+        this.#listen("removeEventListener");
         this.#drop();
         this.#enter("closed");
+    }
+
+    /** Not connected, and not about to be. */
+    get isResting() {
+        return !["connecting", "online", "waiting"].includes(this.status);
     }
 
     /** Does not wait for the end of a back-off. */
@@ -116,8 +125,14 @@ export class Wire {
             return;
         }
         this.#renewed = true;
-        if ((await renew()) && this.status === "expired") {
-            this.#connect();
+        let next = () => this.#wait("no token");
+        try {
+            next = (await renew()) ? () => this.#connect() : () => {};
+        } catch {
+            // Then later.
+        }
+        if (this.status === "expired") {
+            next();
         }
     }
 
@@ -146,21 +161,47 @@ export class Wire {
 
     #connect() {
         this.#drop();
-        const { url, protocols, WebSocket } = this.#options;
-        const socket = new WebSocket(valueOf(url), valueOf(protocols));
+        const url = valueOf(this.#options.url);
+        const protocols = valueOf(this.#options.protocols);
+        if (typeof protocols.then === "function") {
+            this.#dialSoon(url, protocols);
+        } else {
+            this.#dial(url, protocols);
+        }
+        this.#timer = setTimeout(() => this.lost("no answer"), CONNECT_LIMIT_MS);
+        this.#enter("connecting");
+    }
+
+    // Meanwhile it may have been closed, or another attempt may have taken this one's place.
+    async #dialSoon(url, promise) {
+        const attempt = this.#attempts;
+        let run = () => this.lost("no token");
+        try {
+            const protocols = await promise;
+            run = () => this.#dial(url, protocols);
+        } catch {
+            // No token is to be had now.
+        }
+        if (attempt === this.#attempts) {
+            run();
+        }
+    }
+
+    #dial(url, protocols) {
+        const { WebSocket } = this.#options;
+        const socket = new WebSocket(url, protocols);
         socket.binaryType = "arraybuffer";
         socket.onopen = () => this.opened();
         socket.onmessage = (event) => this.received(event.data);
         socket.onclose = (event) => this.#closed(event.code, event.reason);
         socket.onerror = () => {}; // a close follows; Node's `ws` throws errors that nobody listens to
         this.#socket = socket;
-        this.#timer = setTimeout(() => this.lost("no answer"), CONNECT_LIMIT_MS);
-        this.#enter("connecting");
     }
 
     // Lets go of the socket; what it still says is not heard.
     #drop() {
         clearTimeout(this.#timer);
+        this.#attempts += 1;
         const socket = this.#socket;
         this.#socket = null;
         if (socket) {
@@ -198,6 +239,14 @@ export class Wire {
             this.#enter("refused");
         }
     }
+
+    // Where there is a network that comes and goes, and a page that is looked at again: no waiting then.
+    #listen(how) {
+        globalThis[how]?.("online", this.#goOn);
+        globalThis.document?.[how]("visibilitychange", this.#goOn);
+    }
+
+    #goOn = () => globalThis.document?.hidden || this.retry();
 
     #hasSettled() {
         return this.#onlineSince > 0 && performance.now() - this.#onlineSince > SETTLED_MS;
