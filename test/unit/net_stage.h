@@ -68,6 +68,7 @@ static inline void stage_setup(const struct proto *const *protos)
 static inline void stage_turn(void)
 {
     uv_run(&stage.loop, UV_RUN_NOWAIT);
+    net_run_laters(stage.net);
     if (stage.services.store != NULL) {
         store_flush(stage.services.store);
     }
