@@ -26,6 +26,8 @@ static void serve_echo(struct exchange *exchange)
     json_add_text(&json, exchange->asked.param);
     buf_add_text(&json, ",\"user\":");
     json_add_text(&json, exchange_user(exchange));
+    buf_add_text(&json, ",\"once\":");
+    json_add_text(&json, exchange->asked.key);
     buf_add_text(&json, ",\"body\":");
     buf_add(&json, exchange->endpoint->method[0] == 'P' ? exchange->asked.text : STR("null"));
     buf_add_text(&json, "}");
@@ -196,12 +198,14 @@ static void assert_lacks(const struct buf *got, const char *part)
     }
 }
 
-#define TOKEN  "Authorization: Bearer %s\r\n"
-#define BAD    "Authorization: Bearer nothing\r\n"
-#define KEY    "X-API-Key: k2\r\n"
-#define GOOD   "Origin: https://good.example\r\n"
-#define EVIL   "Origin: https://evil.example\r\n"
-#define EXPECT "Expect: 100-continue\r\n"
+#define TOKEN    "Authorization: Bearer %s\r\n"
+#define BAD      "Authorization: Bearer nothing\r\n"
+#define KEY      "X-API-Key: k2\r\n"
+#define GOOD     "Origin: https://good.example\r\n"
+#define EVIL     "Origin: https://evil.example\r\n"
+#define EXPECT   "Expect: 100-continue\r\n"
+#define K_32     "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"
+#define ONCE_128 "Idempotency-Key: " K_32 K_32 K_32 K_32
 
 struct example {
     const char *line, *lines, *body;
@@ -229,7 +233,7 @@ static void whoever_may_ask_is_answered(void **state)
 {
     static const struct example rows[] = {
         {"GET /api/things/a", "", "", 0, "200",
-         "{\"param\":\"a\",\"user\":\"\",\"body\":null}"},
+         "{\"param\":\"a\",\"user\":\"\",\"once\":\"\",\"body\":null}"},
         {"GET /api/things/a", TOKEN, "", 0, "200", "\"user\":\"42\""},
         {"GET /api/things/a%2Fb%20%C3%A4", "", "", 0, "200", "\"param\":\"a/b \xc3\xa4\""},
         {"GET /api/things/a+b", "", "", 0, "200", "\"param\":\"a+b\""},
@@ -241,7 +245,8 @@ static void whoever_may_ask_is_answered(void **state)
         {"POST /api/server", "X-API-Key: first key\r\n", "{}", 0, "200", "\"user\":\"\""},
         {"POST /api/server", "Authorization: bearer  k2\r\n", "{}", 0, "200", "\"user\""},
         {"POST /api/batch", KEY, "{}", BATCH, "200", "\"body\":{}"},
-        {"HEAD /api/things/a", "", "", 0, "200", "Content-Length: 35\r\n"},
+        {"POST /api/server", KEY ONCE_128 "\r\n", "{}", 0, "200", "\"once\":\"" K_32},
+        {"HEAD /api/things/a", "", "", 0, "200", "Content-Length: 45\r\n"},
         {"OPTIONS /api/things/a", "", "", 0, "204", "Allow: GET, HEAD, POST, OPTIONS\r\n"},
         {"OPTIONS /api/server", "", "", 0, "204", "Allow: POST, OPTIONS\r\n"},
         {"OPTIONS /engine/", "", "", 0, "204", "Allow: GET, POST, OPTIONS\r\n"},
@@ -249,8 +254,8 @@ static void whoever_may_ask_is_answered(void **state)
 
     (void)state;
     assert_examples(rows, sizeof(rows) / sizeof(rows[0]));
-    assert_int_equal(stage.metrics.messages_received[METRICS_PROTOCOL_API], 13);
-    assert_int_equal(stage.metrics.messages_sent[METRICS_PROTOCOL_API], 13);
+    assert_int_equal(stage.metrics.messages_received[METRICS_PROTOCOL_API], 14);
+    assert_int_equal(stage.metrics.messages_sent[METRICS_PROTOCOL_API], 14);
 }
 
 /* 404, 405, 401 or 403, 413, 400. */
@@ -263,7 +268,7 @@ static void refusals_come_in_their_order(void **state)
         {"PUT /api/things/%zz", BAD EVIL, "{no json", TOO_LARGE, "405",
          "Allow: GET, HEAD, POST, OPTIONS\r\n"},
         {"GET /api/server", BAD, "", 0, "405", "Allow: POST, OPTIONS\r\n"},
-        {"PATCH /engine/", "", "", 0, "405", "Allow: GET, POST, OPTIONS\r\n"},
+        {"PATCH /engine/", "", "", 0, "400", "{\"code\":0,"},
         {"POST /api/things/a", TOKEN EVIL, "{no json", TOO_LARGE, "403", "this origin"},
         {"POST /api/things/a", TOKEN EVIL, "{}", 0, "403", "this origin is not allowed"},
         {"OPTIONS /api/things/a", EVIL, "", 0, "403", "this origin is not allowed"},
@@ -284,6 +289,14 @@ static void refusals_come_in_their_order(void **state)
         {"POST /api/things/a", TOKEN EXPECT, "{}", TOO_LARGE, "413", "\"too_large\""},
         {"POST /api/batch", KEY, "{}", BATCH + 1, "413", "\"too_large\""},
         {"POST /api/things/%zz", TOKEN, "{no json", 0, "400", "the path has a bad escape"},
+        {"POST /api/server", "Idempotency-Key: a b\r\n", "{no json", 0, "401", "is needed"},
+        {"POST /api/server", KEY "Idempotency-Key: k\r\n", "{}", TOO_LARGE, "413", "too_large"},
+        {"POST /api/server", KEY "Idempotency-Key: a b\r\n", "{no json", 0, "400", "1 to 128"},
+        {"POST /api/server", KEY "idempotency-key:\r\n", "{}", 0, "400", "1 to 128"},
+        {"POST /api/server", KEY "Idempotency-Key: \x7f\r\n", "{}", 0, "400", "1 to 128"},
+        {"POST /api/server", KEY "Idempotency-Key: \xc3\xa4\r\n", "{}", 0, "400", "1 to 128"},
+        {"POST /api/server", KEY ONCE_128 "k\r\n", "{}", 0, "400", "1 to 128"},
+        {"POST /api/server", KEY ONCE_128 "\r\n" ONCE_128 "\r\n", "{}", 0, "400", "1 to 128"},
         {"POST /api/things/a%", TOKEN, "{}", 0, "400", "the path has a bad escape"},
         {"POST /api/things/a", TOKEN, "{no json", 0, "400", "\"bad_request\""},
         {"POST /api/things/a", TOKEN, "[1]", 0, "400", "the body must be a JSON object"},

@@ -1,4 +1,4 @@
-// Proxy: a TCP way to Redis, or to a gateway, that can be cut or made to hang for those who use it.
+// Proxy: a TCP way to Redis, or to a gateway, that can be cut, or made to hang or to be mute, for those who use it.
 
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
@@ -9,7 +9,7 @@ export class Proxy {
     #server;
     #pairs = new Set();
     #target;
-    #mode = "through"; // or "cut", "hanging"
+    #mode = "through"; // or "cut", "hanging", "muted"
 
     // target: a port on the loopback interface.
     static async open(target) {
@@ -45,6 +45,8 @@ export class Proxy {
         }
         if (this.#mode === "hanging") {
             pair.forEach((socket) => socket.pause());
+        } else if (this.#mode === "muted") {
+            upstream.pause();
         }
     }
 
@@ -58,6 +60,12 @@ export class Proxy {
     hang() {
         this.#mode = "hanging";
         this.#pairs.forEach((pair) => pair.forEach((socket) => socket.pause()));
+    }
+
+    // Keeps all connections, and passes on what is asked, but no answer.
+    mute() {
+        this.#mode = "muted";
+        this.#pairs.forEach(([, upstream]) => upstream.pause());
     }
 
     restore() {
