@@ -178,6 +178,11 @@ bool hub_is_live(const struct hub_sub *sub)
     return sub->channel != NULL && sub->channel->state == LIVE;
 }
 
+bool hub_is_alone(const struct hub_sub *sub)
+{
+    return sub->channel != NULL && sub->channel->count == 1;
+}
+
 void hub_leave(struct hub *hub, struct hub_sub *sub)
 {
     struct hub_channel *channel = sub->channel;

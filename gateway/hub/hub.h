@@ -61,6 +61,7 @@ bool hub_join(struct hub *hub, struct hub_sub *sub, const struct hub_listener *l
               struct str channel);
 bool hub_is_live(const struct hub_sub *sub);          /* nothing is missed */
 void hub_leave(struct hub *hub, struct hub_sub *sub); /* harmless when not listening */
+bool hub_is_alone(const struct hub_sub *sub); /* nobody else of this process listens there */
 
 /* What comes from Redis. */
 /* Listeners of a crowd, and of no other channel, hear it after this call (hub_turn). */

@@ -177,7 +177,7 @@ void conn_end(struct conn *conn, enum reason reason)
         return;
     }
     /* What is queued has as long as a request has; the linger begins when it is gone. */
-    conn_deadline(conn, conn->net->services->config->connect_timeout_ms);
+    wheel_set(&conn->net->wheel, &conn->timer, conn->net->services->config->connect_timeout_ms);
     want_flush(conn);
 }
 
@@ -406,7 +406,7 @@ static void shut(struct conn *conn, struct conn_out *out)
         conn_cut(conn, conn->reason);
         return;
     }
-    conn_deadline(conn, LINGER_MS);
+    wheel_set(&conn->net->wheel, &conn->timer, LINGER_MS);
 }
 
 /* The queue is empty. */
@@ -466,9 +466,13 @@ void conn_flush(struct conn *conn)
 
 /* ---- time ---- */
 
+/* Whoever is not told yet that it ends may still ask: the end has a time of its own, and what
+ * is closed must not stand in the wheel when its memory goes. */
 void conn_deadline(struct conn *conn, uint64_t in_ms)
 {
-    wheel_set(&conn->net->wheel, &conn->timer, in_ms);
+    if (conn->state == CONN_OPEN) {
+        wheel_set(&conn->net->wheel, &conn->timer, in_ms);
+    }
 }
 
 void conn_timer_fired(struct wheel_timer *timer)

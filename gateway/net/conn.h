@@ -76,7 +76,7 @@ bool conn_is_full(struct conn *conn);
 void conn_trim(struct conn *conn); /* drops all but the message on its way */
 void conn_pause(struct conn *conn, bool paused);
 void conn_deadline(struct conn *conn,
-                   uint64_t in_ms); /* one per connection; moves the last one */
+                   uint64_t in_ms); /* one per connection; moves the last one; while OPEN */
 void conn_end(struct conn *conn, enum reason reason);
 void conn_cut(struct conn *conn, enum reason reason);
 

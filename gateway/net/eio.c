@@ -4,6 +4,10 @@
 #include "gateway/net/eio_core.h"
 #include "gateway/net/handshake.h"
 
+enum {
+    SEPARATOR_BYTES = 1 /* between the packets of a body */
+};
+
 /* ---- answers ---- */
 
 static void answer(struct http *http, int status, struct str type, struct str body)
@@ -29,7 +33,7 @@ void eio_refuse(struct http *http, enum eio_error error)
     } rows[] = {
 #define X(name, code, status, text)                                                            \
     {status, "{\"code\":" #code ",\"message\":\"" text "\"}",                                  \
-     status == 403 ? METRICS_REJECTION_FORBIDDEN : METRICS_REJECTION_BAD_REQUEST},
+     (status) == 403 ? METRICS_REJECTION_FORBIDDEN : METRICS_REJECTION_BAD_REQUEST},
         EIO_ERROR_TABLE(X)
 #undef X
     };
@@ -59,6 +63,40 @@ void eio_unavailable(struct http *http)
     net_count_refusal(http_conn(http)->net, ERR_UNAVAILABLE);
     answer(http, 503, STR("application/json"),
            STR("{\"error\":\"unavailable\",\"message\":\"try again in a moment\"}"));
+}
+
+/* ---- what carriers of one request have in common ---- */
+
+bool eio_fits(const struct buf *body, size_t len, uint64_t room)
+{
+    return body->len == 0 || body->len + SEPARATOR_BYTES + len <= room;
+}
+
+bool eio_add_msg(struct buf *body, const struct msg *msg, uint64_t room)
+{
+    struct str payload = msg_payload(msg);
+    size_t len = msg->binary ? eio_binary_length(payload.len) : payload.len;
+
+    if (!eio_fits(body, len, room)) {
+        return false;
+    }
+    if (msg->binary) {
+        eio_add_binary(body, payload);
+    } else {
+        eio_add_text(body, payload);
+    }
+    return true;
+}
+
+void eio_carry_nothing(void *carrier)
+{
+    (void)carrier;
+}
+
+void eio_carry_pause(void *carrier, bool paused)
+{
+    (void)carrier;
+    (void)paused;
 }
 
 /* ---- the handshake ---- */

@@ -33,6 +33,13 @@ void eio_answer_ok(struct http *http);               /* 200 `ok` */
 void eio_too_large(struct http *http);               /* 413 without a body */
 void eio_unavailable(struct http *http);             /* 503 */
 
+/* Whether so many bytes more fit into a polling body of at most `room`; the first ones do. */
+bool eio_fits(const struct buf *body, size_t len, uint64_t room);
+bool eio_add_msg(struct buf *body, const struct msg *msg, uint64_t room); /* false: no room */
+/* Of a carrier that lives for one request: nothing to accept, to trim, to pause. */
+void eio_carry_nothing(void *carrier);
+void eio_carry_pause(void *carrier, bool paused);
+
 /* The packet that opens a session. */
 void eio_add_open(struct buf *to, const struct net *net, struct str sid, bool may_upgrade);
 

@@ -20,8 +20,7 @@ enum {
     KNOCK_MS = 30,    /* a dead process's subscriptions are gone by then */
     PROBING_MS = 100, /* how long a GET is held while its client moves to a websocket */
     RETRY_MS = 100,   /* Redis is away */
-    T_MAX = 64,       /* bytes of a request's `t` that count */
-    SEPARATOR_BYTES = 1
+    T_MAX = 64        /* bytes of a request's `t` that count */
 };
 
 enum state {
@@ -218,11 +217,6 @@ static void end_session(struct eio_get *get)
 
 /* ---- what the session may ask for ---- */
 
-static void carry_nothing(void *carrier)
-{
-    (void)carrier;
-}
-
 static void carry_refuse(void *carrier, enum err err, const char *why)
 {
     (void)carrier; /* only those that are opening can be refused */
@@ -230,27 +224,13 @@ static void carry_refuse(void *carrier, enum err err, const char *why)
     (void)why;
 }
 
-static void carry_pause(void *carrier, bool paused)
-{
-    (void)carrier;
-    (void)paused;
-}
-
 static bool carry_send(void *carrier, struct msg *msg)
 {
     struct eio_get *get = carrier;
-    struct str payload = msg_payload(msg);
-    size_t len = msg->binary ? eio_binary_length(payload.len) : payload.len;
 
     if (get->state == TAKING ||
-        (get->out.len > 0 &&
-         get->out.len + SEPARATOR_BYTES + len > get->net->services->config->max_batch)) {
+        !eio_add_msg(&get->out, msg, get->net->services->config->max_batch)) {
         return false;
-    }
-    if (msg->binary) {
-        eio_add_binary(&get->out, payload);
-    } else {
-        eio_add_text(&get->out, payload);
     }
     look_for_end(get);
     return true;
@@ -285,11 +265,11 @@ static void carry_close(void *carrier, enum reason reason)
 
 static const struct transport transport = {
     .metric = METRICS_TRANSPORT_POLLING,
-    .accept = carry_nothing,
+    .accept = eio_carry_nothing,
     .refuse = carry_refuse,
     .send = carry_send,
-    .trim = carry_nothing,
-    .pause = carry_pause,
+    .trim = eio_carry_nothing,
+    .pause = eio_carry_pause,
     .wake = carry_wake,
     .settled = carry_settled,
     .close = carry_close,
@@ -303,8 +283,7 @@ static void add_queue(struct eio_get *get, const struct poll_found *found)
         struct str item = poll_item(found, i);
         struct buf stamped = {0};
 
-        if (get->out.len > 0 &&
-            get->out.len + SEPARATOR_BYTES + item.len > get->net->services->config->max_batch) {
+        if (!eio_fits(&get->out, item.len, get->net->services->config->max_batch)) {
             break;
         }
         if (get->proto->stamp != NULL) {
@@ -430,20 +409,23 @@ static void knock(struct eio_get *get)
     poll_knock(&get->poll, on_knocked);
 }
 
-/* One GET at a time: the first is told so, and the session is over. */
+/* One GET at a time: the first is told so, and the session is over. A claim of ours that nobody
+ * here listens for was left behind when Redis was away. */
 static void on_held(struct eio_get *get, struct str holder)
 {
-    if (poll_is_ours(holder)) {
+    buf_clear(&get->instead);
+    buf_add(&get->instead, holder);
+    if (!poll_is_ours(holder)) {
+        enter(get, LISTENING);
+        if (get->listening) {
+            conn_deadline(http_conn(get->http), KNOCK_MS);
+        }
+    } else if (hub_is_alone(&get->sub)) {
+        claim(get);
+    } else {
         enter(get, ENDING);
         poll_close(&get->poll, false, STR("1"), false, NULL);
         refuse(get, EIO_ERROR_REQUEST);
-        return;
-    }
-    buf_clear(&get->instead);
-    buf_add(&get->instead, holder);
-    enter(get, LISTENING);
-    if (get->listening) {
-        conn_deadline(http_conn(get->http), KNOCK_MS);
     }
 }
 
@@ -468,11 +450,8 @@ static void on_claimed(void *owner, const struct poll_found *found)
     case POLL_AWAY:
         conn_deadline(http_conn(get->http), RETRY_MS);
         break;
-    case POLL_WRONG:
-        refuse(get, EIO_ERROR_REQUEST);
-        break;
     default:
-        refuse(get, EIO_ERROR_SESSION);
+        refuse(get, found->word == POLL_WRONG ? EIO_ERROR_REQUEST : EIO_ERROR_SESSION);
         break;
     }
 }

@@ -13,9 +13,8 @@
 #include "gateway/poll.h"
 
 enum {
-    RETRY_MS = 100,    /* Redis is away */
-    PENDING_MAX = 256, /* things under way; more packets wait */
-    SEPARATOR_BYTES = 1
+    RETRY_MS = 100,   /* Redis is away */
+    PENDING_MAX = 256 /* things under way; more packets wait */
 };
 
 enum state {
@@ -118,11 +117,6 @@ static void end_session(struct eio_post *post, enum reason reason)
 
 /* ---- what the session may ask for ---- */
 
-static void carry_nothing(void *carrier)
-{
-    (void)carrier;
-}
-
 static void carry_close(void *carrier, enum reason reason);
 
 static void carry_refuse(void *carrier, enum err err, const char *why)
@@ -132,28 +126,11 @@ static void carry_refuse(void *carrier, enum err err, const char *why)
     carry_close(carrier, REASON_UNAVAILABLE);
 }
 
-static void carry_pause(void *carrier, bool paused)
-{
-    (void)carrier;
-    (void)paused; /* PENDING_MAX does it */
-}
-
 static bool carry_send(void *carrier, struct msg *msg)
 {
     struct eio_post *post = carrier;
-    struct str payload = msg_payload(msg);
-    size_t len = msg->binary ? eio_binary_length(payload.len) : payload.len;
 
-    if (post->out.len > 0 &&
-        post->out.len + SEPARATOR_BYTES + len > config_of(post)->max_batch) {
-        return false;
-    }
-    if (msg->binary) {
-        eio_add_binary(&post->out, payload);
-    } else {
-        eio_add_text(&post->out, payload);
-    }
-    return true;
+    return eio_add_msg(&post->out, msg, config_of(post)->max_batch);
 }
 
 static void carry_wake(void *carrier, uint64_t in_ms)
@@ -187,11 +164,11 @@ static void carry_close(void *carrier, enum reason reason)
 
 static const struct transport transport = {
     .metric = METRICS_TRANSPORT_POLLING,
-    .accept = carry_nothing,
+    .accept = eio_carry_nothing,
     .refuse = carry_refuse,
     .send = carry_send,
-    .trim = carry_nothing,
-    .pause = carry_pause,
+    .trim = eio_carry_nothing,
+    .pause = eio_carry_pause,
     .wake = carry_wake,
     .settled = carry_settled,
     .close = carry_close,

@@ -86,13 +86,14 @@ const struct ws_kind eio_ws_kind = {
 
 /* A websocket that wants to take a session over.
  *
- *     ASKING --may--> 101: PROBING --2probe, 3probe--> PROBING --5--> UPGRADING --> the session
+ *     ASKING --may--> 101: PROBING --2probe, 3probe--> PROBED --5--> UPGRADING --> the session
  * is its own
  *
  * What a client sends before the session is here waits in `early`. */
 enum state {
     ASKING,
     PROBING,
+    PROBED,
     UPGRADING,
     UPGRADED
 };
@@ -214,13 +215,10 @@ static void on_probed(void *owner, const struct poll_found *found)
     }
 }
 
-/* Some bytes at most may come before we could know what for. */
+/* What came together with `5`: reading is paused, so it is one read of the connection, and the
+ * message that it completes. */
 static void hold(struct probe *probe, struct str bytes, bool text)
 {
-    if (probe->early.len + bytes.len > probe->net->services->config->max_message) {
-        ws_close(probe->ws, REASON_TOO_BIG);
-        return;
-    }
     pack_add_u64(&probe->early, text);
     pack_add_str(&probe->early, bytes);
 }
@@ -231,7 +229,8 @@ static void probe_message(struct ws *ws, struct str bytes, bool text)
 
     if (probe->state == UPGRADING) {
         hold(probe, bytes, text);
-    } else if (text && str_equal(bytes, STR("2probe"))) {
+    } else if (probe->state == PROBING && text && str_equal(bytes, STR("2probe"))) {
+        probe->state = PROBED; /* once: nobody makes us talk without end */
         ws_say(ws, STR("3probe"));
         poll_finish(&probe->poll);
         poll_probed(&probe->poll, on_probed);

@@ -12,7 +12,6 @@
 #include "common/mem.h"
 #include "common/pack.h"
 #include "gateway/proto/chat_core.h"
-#include "gateway/session_leash.h"
 
 enum {
     HELD_BYTES_MAX = 65536,
@@ -342,7 +341,6 @@ static void chat_limited(struct sio_socket *socket)
 static void chat_connect(struct sio_socket *socket, const cJSON *auth)
 {
     (void)auth;
-    session_follow(socket->session, str_from(socket->identity.user, socket->identity.user_len));
     sio_accept(socket, str_from("", 0));
 }
 
@@ -383,7 +381,6 @@ static void chat_finish_socket(struct sio_socket *socket)
 
 static bool chat_load(struct sio_socket *socket, struct str saved, struct str marks)
 {
-    session_follow(socket->session, str_from(socket->identity.user, socket->identity.user_len));
     return chat_load_places(chat_of(socket), saved, marks);
 }
 

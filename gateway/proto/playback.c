@@ -287,13 +287,14 @@ static void playback_limited(struct sio_socket *socket)
 
 /* ---- the socket's life ---- */
 
-static void call_device(struct playback *playback, enum script script, struct str last)
+static void call_device(struct playback *playback, enum script script,
+                        enum metrics_transport transport, struct str last)
 {
     struct key_name devices;
     struct buf entry = {0};
     char lease[PLAYBACK_NUMBER_TEXT];
 
-    playback_add_entry(&entry, playback);
+    playback_add_entry(&entry, playback, transport);
     store_call(
         store_of(playback), script,
         STRS(keys_name(&devices, KEY_DEVICES, playback_tag(playback))),
@@ -306,7 +307,8 @@ static void call_device(struct playback *playback, enum script script, struct st
 
 static void playback_alive(struct sio_socket *socket)
 {
-    call_device(playback_of(socket), SCRIPT_device_renew, STR("0"));
+    call_device(playback_of(socket), SCRIPT_device_renew, socket->session->transport->metric,
+                STR("0"));
 }
 
 static void playback_drained(struct sio_socket *socket)
@@ -336,11 +338,13 @@ static void playback_closed(struct sio_socket *socket)
     }
     if ((session->state == SESSION_OPEN || !session->brief) && playback->since_ms != 0 &&
         store_is_up(store_of(playback))) {
-        call_device(playback, SCRIPT_device_leave, playback_number(age, session->silent_ms));
+        call_device(playback, SCRIPT_device_leave, session->transport->metric,
+                    playback_number(age, session->silent_ms));
     }
     mem_free(playback->tag);
     mem_free(playback->pid);
-    playback->tag = playback->pid = NULL;
+    mem_free(playback->begun);
+    playback->tag = playback->pid = playback->begun = NULL;
 }
 
 /* ---- recovery and requests ---- */
@@ -366,12 +370,18 @@ static void playback_marks(struct sio_socket *socket, struct buf *to)
     add_place(playback_of(socket), to);
 }
 
+/* Where it began stays what it was: how far it came since is told by the marks, and those may
+ * still be taken back. */
 static void playback_save(struct sio_socket *socket, struct buf *to)
 {
     struct playback *playback = playback_of(socket);
     struct buf place = {0};
 
-    add_place(playback, &place);
+    if (playback->begun != NULL) {
+        buf_add_text(&place, playback->begun);
+    } else {
+        add_place(playback, &place);
+    }
     pack_add_u64(to, playback->since_ms);
     pack_add_u64(to, playback->pid != NULL);
     pack_add_str(to, str_of(playback->pid));
@@ -392,6 +402,7 @@ static bool playback_load(struct sio_socket *socket, struct str saved, struct st
         return false;
     }
     playback->pid = recovers != 0 ? mem_copy(pid.at, pid.len) : NULL;
+    playback->begun = socket->session->deaf ? mem_copy(place.at, place.len) : NULL;
     playback->known = marks.len > 0;
     if (!take_place(playback, marks.len > 0 ? marks : place)) {
         return false;
@@ -399,9 +410,12 @@ static bool playback_load(struct sio_socket *socket, struct str saved, struct st
     if (socket->session->deaf) {
         playback->phase = PLAYBACK_LIVE;
         playback_alive(socket);
-    } else {
-        playback_listen(playback);
+        return true;
     }
+    if (!socket->session->brief) { /* a websocket took it over: it is one device, not two */
+        call_device(playback, SCRIPT_device_leave, METRICS_TRANSPORT_POLLING, STR("0"));
+    }
+    playback_listen(playback);
     return true;
 }
 

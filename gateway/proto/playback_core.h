@@ -46,6 +46,7 @@ struct playback {
     struct pending *pending;    /* owned */
     char *tag;                  /* owned: the user as he stands in keys */
     char *pid;                  /* owned: with recovery, who comes back; NULL = without */
+    char *begun;                /* owned: the place that was saved; NULL = none was */
     uint64_t since_ms;
     uint64_t seq; /* of the last change of state that the client knows; 0 = of none */
     uint16_t tag_len;
@@ -53,7 +54,6 @@ struct playback {
     uint8_t reads;   /* under way */
     bool recovering; /* the cursors are the client's, not yet known to be good */
     bool full;       /* something found no room in this round of reads */
-    bool again;      /* more came than could be held: another round */
     bool awaited;    /* session_settle is due */
     bool paused;
     bool known; /* its device was registered before */
@@ -88,7 +88,8 @@ void playback_find(struct playback *playback);
 void playback_catch_up(struct playback *playback);
 void playback_unlisten(struct playback *playback);
 /* The member of the user's list of devices. */
-void playback_add_entry(struct buf *to, const struct playback *playback);
+void playback_add_entry(struct buf *to, const struct playback *playback,
+                        enum metrics_transport transport);
 uint64_t playback_lease_ms(const struct playback *playback);
 struct str playback_number(char room[PLAYBACK_NUMBER_TEXT], uint64_t number);
 

@@ -72,14 +72,13 @@ uint64_t playback_lease_ms(const struct playback *playback)
 
 /* The device as it stands in the user's list: by connection, so that the end of an old one does
  * not take away the one that recovered. */
-void playback_add_entry(struct buf *to, const struct playback *playback)
+void playback_add_entry(struct buf *to, const struct playback *playback,
+                        enum metrics_transport transport)
 {
-    const struct session *session = playback->socket.session;
-
-    buf_addf(
-        to, "%.*s %llu %llu playback %s", STR_ARG(session_id(session)),
-        (unsigned long long)playback->since_ms, (unsigned long long)playback_lease_ms(playback),
-        session->transport->metric == METRICS_TRANSPORT_WEBSOCKET ? "websocket" : "polling");
+    buf_addf(to, "%.*s %llu %llu playback %s", STR_ARG(session_id(playback->socket.session)),
+             (unsigned long long)playback->since_ms,
+             (unsigned long long)playback_lease_ms(playback),
+             transport == METRICS_TRANSPORT_WEBSOCKET ? "websocket" : "polling");
 }
 
 /* ---- telling ---- */
@@ -397,7 +396,7 @@ static void call_state(struct playback *playback)
     struct buf entry = {0};
     char lease[PLAYBACK_NUMBER_TEXT], grace[PLAYBACK_NUMBER_TEXT];
 
-    playback_add_entry(&entry, playback);
+    playback_add_entry(&entry, playback, playback->socket.session->transport->metric);
     playback->reads++;
     store_call(store_of(playback), SCRIPT_playback_join,
                STRS(keys_name(&state, KEY_PLAYER, playback_tag(playback)),

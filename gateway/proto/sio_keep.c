@@ -21,7 +21,7 @@ static bool load_identity(struct str *from, struct sio_identity *identity)
     uint64_t known, expires;
 
     if (pack_take_u64(from, &known) != ERR_OK || pack_take_str(from, &user) != ERR_OK ||
-        pack_take_u64(from, &expires) != ERR_OK) {
+        pack_take_u64(from, &expires) != ERR_OK || (known == 0 && user.len > 0)) {
         return false;
     }
     identity->user = known != 0 ? mem_copy(user.at, user.len) : NULL;
@@ -47,7 +47,7 @@ static void save_partial(struct buf *to, const struct partial *partial)
 static bool load_partial(struct str *from, struct socketio *io)
 {
     struct str text, attachments;
-    uint64_t due, have, end;
+    uint64_t due, have, end, start = 0;
 
     if (pack_take_u64(from, &due) != ERR_OK || due > SIO_ATTACHMENTS_MAX) {
         return false;
@@ -62,12 +62,13 @@ static bool load_partial(struct str *from, struct socketio *io)
     socketio_begin_partial(io, text, (unsigned)due);
     buf_add(&io->partial->attachments, attachments);
     while (io->partial->have < have) {
-        if (pack_take_u64(from, &end) != ERR_OK || end > attachments.len) {
+        if (pack_take_u64(from, &end) != ERR_OK || end < start || end > attachments.len) {
             return false;
         }
         io->partial->ends[io->partial->have++] = (size_t)end;
+        start = end;
     }
-    return true;
+    return start == attachments.len;
 }
 
 void socketio_save(struct session *session, struct buf *to)

@@ -386,7 +386,8 @@ static void complete(struct socketio *io)
         start = partial->ends[i];
     }
     io->partial = NULL;
-    if (sio_packet_parse(buf_str(&partial->text), &scratch, &packet, &why) == ERR_OK) {
+    if (sio_packet_parse(buf_str(&partial->text), &scratch, &packet, &why) == ERR_OK &&
+        packet.attachments == partial->due) {
         on_event(io, &packet, attachments);
     }
     buf_finish(&scratch);
@@ -501,7 +502,10 @@ void socketio_limited(struct session *session)
 {
     struct sio_socket *socket = socketio_of(session)->sockets;
 
-    if (socket != NULL && socket->state == SIO_CONNECTED) {
+    while (socket != NULL && socket->state != SIO_CONNECTED) {
+        socket = socket->next;
+    }
+    if (socket != NULL) {
         sio_emit_error(socket, "rate_limited", "messages come too fast");
     }
 }

@@ -3,6 +3,7 @@
 import { Gate } from "./gate.js";
 import { HeadUnit } from "./head-unit.js";
 import { HeadUnitView } from "./head-unit-view.js";
+import "./icons.js";
 import { $, onReturn, socketUrl } from "./page.js";
 
 let unit = null;

@@ -6,6 +6,7 @@ import { DeviceView } from "./device-view.js";
 import { Gate } from "./gate.js";
 import { HeadUnit } from "./head-unit.js";
 import { HeadUnitView } from "./head-unit-view.js";
+import "./icons.js";
 import { $, isReady, onReturn, setText, socketUrl } from "./page.js";
 
 let stage = null; // {device, deviceView, unit, unitView, ear}

@@ -10,10 +10,10 @@ export const deviceCard = template(`<article class="device">
       <p class="link-state"><span role="status" data-part="status"></span> <span data-part="detail"></span></p>
     </div>
     <button class="quiet" type="button" data-part="plug">
-      <svg class="icon" aria-hidden="true"><use href="/icons.svg#plug"/></svg>
+      <svg class="icon" aria-hidden="true"><use href="#icon-plug"/></svg>
     </button>
     <button class="quiet" type="button" data-part="remove">
-      <svg class="icon" aria-hidden="true"><use href="/icons.svg#close"/></svg>
+      <svg class="icon" aria-hidden="true"><use href="#icon-close"/></svg>
     </button>
   </header>
 
@@ -43,13 +43,13 @@ export const deviceCard = template(`<article class="device">
   <div class="controls">
     <button class="round" type="button" data-part="previous" aria-label="Previous track"
             title="To the start, then to the track before">
-      <svg class="icon" aria-hidden="true"><use href="/icons.svg#previous"/></svg>
+      <svg class="icon" aria-hidden="true"><use href="#icon-previous"/></svg>
     </button>
     <button class="round main" type="button" data-part="toggle">
       <svg class="icon" aria-hidden="true"><use data-part="toggle-icon"/></svg>
     </button>
     <button class="round" type="button" data-part="next" aria-label="Next track" title="Next track">
-      <svg class="icon" aria-hidden="true"><use href="/icons.svg#next"/></svg>
+      <svg class="icon" aria-hidden="true"><use href="#icon-next"/></svg>
     </button>
   </div>
 

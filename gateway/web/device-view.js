@@ -24,7 +24,7 @@ export class DeviceView {
         this.#parts = partsOf(this.root);
         const { icon, name, remove, "queue-fold": queueFold } = this.#parts;
         this.root.setAttribute("aria-label", device.name);
-        icon.setAttribute("href", `/icons.svg#${device.kind}`);
+        icon.setAttribute("href", `#icon-${device.kind}`);
         name.textContent = device.name;
         queueFold.open = matchMedia("(min-width: 60rem)").matches;
         label(remove, `Remove ${device.name}`);
@@ -138,7 +138,7 @@ export class DeviceView {
         const { toggle, "toggle-icon": toggleIcon, next, previous, seek, state, notice, queue } = this.#parts;
         const { online, playing } = this.#device;
         this.root.classList.toggle("playing", playing);
-        toggleIcon.setAttribute("href", playing ? "/icons.svg#pause" : "/icons.svg#play");
+        toggleIcon.setAttribute("href", playing ? "#icon-pause" : "#icon-play");
         label(toggle, playing ? "Pause" : "Play");
         setText(state, this.#device.state === null ? "No track" : playing ? "Playing" : "Paused");
         setText(notice, this.#device.notice);

@@ -1,6 +1,7 @@
 // The feed's page: a topic, and one connection or several that listen to it.
 
 import { Gate } from "./gate.js";
+import "./icons.js";
 import { $, isReady, onReturn, onWake, socketUrl } from "./page.js";
 import { Topic } from "./topic.js";
 import { TopicView } from "./topic-view.js";

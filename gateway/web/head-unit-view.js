@@ -13,7 +13,7 @@ const screen = template(`<section class="car" aria-label="Car">
     <p class="car-clock" data-part="clock"></p>
     <p class="link-state"><span role="status" data-part="status"></span> <span data-part="detail"></span></p>
     <button class="quiet" type="button" data-part="plug">
-      <svg class="icon" aria-hidden="true"><use href="/icons.svg#plug"/></svg>
+      <svg class="icon" aria-hidden="true"><use href="#icon-plug"/></svg>
     </button>
   </header>
 
@@ -36,19 +36,19 @@ const screen = template(`<section class="car" aria-label="Car">
     <div class="times"><span data-part="elapsed">0:00</span><span data-part="length"></span></div>
     <div class="car-buttons">
       <button type="button" data-part="previous" aria-label="Previous track" title="Previous track">
-        <svg class="icon" aria-hidden="true"><use href="/icons.svg#previous"/></svg>
+        <svg class="icon" aria-hidden="true"><use href="#icon-previous"/></svg>
       </button>
       <button type="button" data-part="back" aria-label="Back 15 seconds" title="Back 15 seconds">
-        <svg class="icon" aria-hidden="true"><use href="/icons.svg#back"/></svg><span aria-hidden="true">15</span>
+        <svg class="icon" aria-hidden="true"><use href="#icon-back"/></svg><span aria-hidden="true">15</span>
       </button>
       <button type="button" class="main" data-part="toggle">
         <svg class="icon" aria-hidden="true"><use data-part="toggle-icon"/></svg>
       </button>
       <button type="button" data-part="forward" aria-label="Forward 15 seconds" title="Forward 15 seconds">
-        <svg class="icon" aria-hidden="true"><use href="/icons.svg#forward"/></svg><span aria-hidden="true">15</span>
+        <svg class="icon" aria-hidden="true"><use href="#icon-forward"/></svg><span aria-hidden="true">15</span>
       </button>
       <button type="button" data-part="next" aria-label="Next track" title="Next track">
-        <svg class="icon" aria-hidden="true"><use href="/icons.svg#next"/></svg>
+        <svg class="icon" aria-hidden="true"><use href="#icon-next"/></svg>
       </button>
     </div>
   </div>
@@ -142,7 +142,7 @@ export class HeadUnitView {
         const { online, playing } = this.#unit;
         const isIdle = this.#unit.state === null;
         this.root.classList.toggle("playing", playing);
-        icon.setAttribute("href", playing ? "/icons.svg#pause" : "/icons.svg#play");
+        icon.setAttribute("href", playing ? "#icon-pause" : "#icon-play");
         label(toggle, playing ? "Pause" : "Play");
         setText(state, isIdle ? "No track" : playing ? "Playing" : "Paused");
         setText(notice, this.#unit.notice);

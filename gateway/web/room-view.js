@@ -13,16 +13,16 @@ const room = template(`<section class="card room" aria-label="Room">
       <p class="link-state"><span role="status" data-part="status"></span> <span data-part="detail"></span></p>
     </div>
     <p class="members" title="Members in this room">
-      <svg class="icon" aria-hidden="true"><use href="/icons.svg#people"/></svg><b data-part="members"></b>
+      <svg class="icon" aria-hidden="true"><use href="#icon-people"/></svg><b data-part="members"></b>
       <span class="wide" data-part="members-word"></span>
     </p>
     <div class="actions">
       <button type="button" data-part="copy">
-        <svg class="icon" aria-hidden="true"><use href="/icons.svg#copy"/></svg>
+        <svg class="icon" aria-hidden="true"><use href="#icon-copy"/></svg>
         <span data-part="copy-word">Copy link</span>
       </button>
       <button type="button" data-part="leave">
-        <svg class="icon" aria-hidden="true"><use href="/icons.svg#leave"/></svg>Leave
+        <svg class="icon" aria-hidden="true"><use href="#icon-leave"/></svg>Leave
       </button>
     </div>
   </header>
@@ -36,7 +36,7 @@ const room = template(`<section class="card room" aria-label="Room">
     <textarea data-part="text" rows="1" required placeholder="Message" aria-label="Message"
               enterkeyhint="send"></textarea>
     <button class="primary" type="submit" data-part="send" aria-label="Send" title="Send">
-      <svg class="icon" aria-hidden="true"><use href="/icons.svg#send"/></svg>
+      <svg class="icon" aria-hidden="true"><use href="#icon-send"/></svg>
     </button>
   </form>
 </section>`);

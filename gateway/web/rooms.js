@@ -3,6 +3,7 @@
 // The room stands in the address behind #, so that the address is an invitation. A token is never part of one.
 
 import { Gate } from "./gate.js";
+import "./icons.js";
 import { $, isReady, onReturn, onWake, socketUrl } from "./page.js";
 import { Room } from "./room.js";
 import { RoomView } from "./room-view.js";

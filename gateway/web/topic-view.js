@@ -11,7 +11,7 @@ const card = template(`<article class="card topic">
     </div>
     <span class="server" data-part="server"></span>
     <button class="quiet" type="button" data-part="remove">
-      <svg class="icon" aria-hidden="true"><use href="/icons.svg#close"/></svg>
+      <svg class="icon" aria-hidden="true"><use href="#icon-close"/></svg>
     </button>
   </header>
   <div class="actions">

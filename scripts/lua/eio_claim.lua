@@ -2,7 +2,7 @@
 -- uses: time poll
 --
 -- Atomic because of two GETs at the same moment one must see the other. `instead`: a claim whose process is dead and
--- which may be taken over. A GET that repeats the last one (the same `t`) gets the same again; any other shows that
+-- which may be taken over; a claim that is made twice (its first answer was lost) is one. A GET that repeats the last one (the same `t`) gets the same again; any other shows that
 -- the last answer arrived.
 -- Returns {outcome, word, ...}: applied; refused: unknown, wrong (a websocket has it), held and the holder's claim,
 -- closed and the last words.
@@ -22,7 +22,7 @@ end
 if kind ~= 'p' then
     return {'refused', 'wrong'}
 end
-if holder and holder ~= instead then
+if holder and holder ~= instead and holder ~= claim then
     return {'refused', 'held', holder}
 end
 if t == '' or t ~= last_t then

@@ -6,9 +6,10 @@
 -- of the line whose turn it is: a wrong guess tells nothing, and the answer says the right one. Who has fewer lines
 -- than the number says begins with his first. The feed is a hash: `start` (when the period began whose line was told
 -- last, in ms) and `line` (the number of the line that comes next). The start of a period, not its number, so that a
--- feed may get another period; one that lies beyond the next period is of a clock that was put back.
--- Returns {outcome, wait, line}: applied, taken (somebody told it) or stale (a wrong guess); the ms until the next
--- period begins; the number of the line whose turn it is.
+-- feed may get another period; one that lies beyond the next period is of a clock that was put back. A period whose
+-- first half nobody served is missed, and is not made up for in the second: lines keep their distance.
+-- Returns {outcome, wait, line}: applied, taken (told or missed) or stale (a wrong guess); the ms until the next period
+-- begins; the number of the line whose turn it is.
 
 local feed, lately, channel = unpack(KEYS)
 local period, lines, line, frame, event = unpack(ARGV)
@@ -24,7 +25,7 @@ told, turn = tonumber(told or -1), tonumber(turn or 0)
 if turn >= lines then
     turn = 0
 end
-if told >= start and told <= start + period then
+if told >= start and told <= start + period or now_ms - start > period / 2 then
     return {'taken', wait, turn}
 end
 if line ~= turn then

@@ -209,6 +209,10 @@ test("nothing is loaded from elsewhere, nothing is inline, and no address bears 
         const window = await open(t, path, "hermit", { prepare });
         await PAGES[path]?.(window);
         assert.ok(asked.length > 5, path);
+        const faceless = await window.page.$$eval("use", (nodes) =>
+            nodes.map((node) => node.getAttribute("href")).filter((name) => !document.querySelector(`symbol${name}`)),
+        );
+        assert.deepEqual(faceless, [], `${path}: every icon is in the page, where it needs no gateway`);
         assert.deepEqual(
             asked.filter((url) => !url.startsWith(gateway.url("/"))),
             [],
@@ -252,7 +256,9 @@ test("every control has a name, and is reached by the keyboard", async (t) => {
         const missed = await window.page.$$eval(
             "[data-number]",
             (nodes, seen) =>
-                nodes.filter(({ dataset }) => !seen.includes(dataset.number)).map((node) => node.outerHTML.slice(0, 120)),
+                nodes
+                    .filter(({ dataset }) => !seen.includes(dataset.number))
+                    .map((node) => node.outerHTML.slice(0, 120)),
             [...reached],
         );
         assert.deepEqual(missed, [], path);

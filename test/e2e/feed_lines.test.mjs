@@ -82,7 +82,10 @@ describe("feed lines", { concurrency: 6 }, () => {
             first.push(heard[0]);
         }
         const start = lines.indexOf(first[0]);
-        assert.deepEqual(first, first.map((_, i) => lines[(start + i) % 3]));
+        assert.deepEqual(
+            first,
+            first.map((_, i) => lines[(start + i) % 3]),
+        );
         model.checkWithoutGap(lines, 1000, lines.indexOf(model.lines[0]));
     });
 
@@ -187,7 +190,10 @@ describe("feed lines", { concurrency: 6 }, () => {
         await Promise.all(files.map((file) => site.addGateway({ feed: `news=${file}:1` })));
         await model.until(6);
         const periods = model.heard.map(({ time }) => Math.floor(time / 1000));
-        assert.deepEqual(periods, periods.map((_, i) => periods[0] + i));
+        assert.deepEqual(
+            periods,
+            periods.map((_, i) => periods[0] + i),
+        );
     });
 
     test("when Redis was away the feed goes on where it was", async (t) => {
@@ -264,9 +270,22 @@ describe("feed lines", { concurrency: 6 }, () => {
 
         test("what is not NAME=FILE:SECONDS is refused", () => {
             const file = fileOf(["x"]);
-            for (const feed of ["a", "=", `=${file}:1`, `a=${file}`, `a=${file}:`, `a=${file}:0`, `a=${file}:x`,
-                `a=${file}:1.5`, `a=${file}:-1`, `a=${file}:86401`, "a=:1", `a b=${file}:1`, `a.b=${file}:1`,
-                `${"x".repeat(65)}=${file}:1`]) {
+            for (const feed of [
+                "a",
+                "=",
+                `=${file}:1`,
+                `a=${file}`,
+                `a=${file}:`,
+                `a=${file}:0`,
+                `a=${file}:x`,
+                `a=${file}:1.5`,
+                `a=${file}:-1`,
+                `a=${file}:86401`,
+                "a=:1",
+                `a b=${file}:1`,
+                `a.b=${file}:1`,
+                `${"x".repeat(65)}=${file}:1`,
+            ]) {
                 const { code, stderr } = check(feed);
                 assert.equal(code, 2, feed);
                 assert.match(stderr, /^segue: --feed: .*NAME=FILE:SECONDS.*\n$/, feed);

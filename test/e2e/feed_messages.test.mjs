@@ -39,7 +39,14 @@ describe("feed messages", { concurrency: 8 }, () => {
 
     test("every connection is told an id of its own, on every path", async () => {
         const ids = new Set();
-        for (const path of ["/wisdom", "/connect", "/feed/wisdom", "/feed/a", `/feed/${"x".repeat(64)}`, "/feed/_-9Z"]) {
+        for (const path of [
+            "/wisdom",
+            "/connect",
+            "/feed/wisdom",
+            "/feed/a",
+            `/feed/${"x".repeat(64)}`,
+            "/feed/_-9Z",
+        ]) {
             for (const gateway of site.gateways) {
                 ids.add((await Feed.open(gateway, path)).id);
             }
@@ -116,7 +123,9 @@ describe("feed messages", { concurrency: 8 }, () => {
     });
 
     test("topics do not mix, and a name's case counts", async () => {
-        const feeds = await Promise.all(["/feed/mixed", "/feed/Mixed"].map((p) => Feed.subscribed(site.gateways[0], p)));
+        const feeds = await Promise.all(
+            ["/feed/mixed", "/feed/Mixed"].map((p) => Feed.subscribed(site.gateways[0], p)),
+        );
         await tell(site.gateways[1], "/feed/mixed", "lower");
         await tell(site.gateways[1], "/feed/Mixed", "upper");
         assert.equal(await feeds[0].line(), "lower");
@@ -346,8 +355,19 @@ describe("feed messages", { concurrency: 8 }, () => {
         test("what is wrong is said, and nobody hears of it", async () => {
             const path = topicPath();
             const feed = await Feed.subscribed(site.gateways[0], path);
-            for (const body of ["", "{", "[]", "null", "{}", '{"message":1}', '{"message":null}', '{"message":""}',
-                '{"message":"a","message":"b"}', '{"Message":"a"}', '{"message":"\\u0000"}']) {
+            for (const body of [
+                "",
+                "{",
+                "[]",
+                "null",
+                "{}",
+                '{"message":1}',
+                '{"message":null}',
+                '{"message":""}',
+                '{"message":"a","message":"b"}',
+                '{"Message":"a"}',
+                '{"message":"\\u0000"}',
+            ]) {
                 const answer = await post(site.gateways[0], path, body);
                 assert.equal(answer.status, 400, body);
                 assert.equal(answer.json().error, "bad_request", body);

@@ -97,8 +97,20 @@ describe("feeds in Socket.IO", { concurrency: 8 }, () => {
                 const topic = newTopic();
                 const client = await open(t, 0, { transports });
                 assert.deepEqual(await client.ask("subscribe", { topic }), OK);
-                const wrong = [[], [null], ["x"], [5], [[topic]], [{}], [{ topic: 5 }], [{ topic: null }],
-                    [{ topic: "" }], [{ topic: "a.b" }], [{ topic: "x".repeat(65) }], [{ topic: "a\u0001" }]];
+                const wrong = [
+                    [],
+                    [null],
+                    ["x"],
+                    [5],
+                    [[topic]],
+                    [{}],
+                    [{ topic: 5 }],
+                    [{ topic: null }],
+                    [{ topic: "" }],
+                    [{ topic: "a.b" }],
+                    [{ topic: "x".repeat(65) }],
+                    [{ topic: "a\u0001" }],
+                ];
                 for (const verb of ["subscribe", "unsubscribe"]) {
                     for (const args of wrong) {
                         const answer = await client.ask(verb, ...args);
@@ -141,7 +153,10 @@ describe("feeds in Socket.IO", { concurrency: 8 }, () => {
                     await tell(site.gateways[1], topic, text);
                 }
                 const got = await heard(client, site.gateways[1], topic);
-                assert.deepEqual(got.map(({ message }) => message), texts);
+                assert.deepEqual(
+                    got.map(({ message }) => message),
+                    texts,
+                );
             });
 
             test("through a balancer without stickiness every line comes once", async (t) => {
@@ -156,7 +171,10 @@ describe("feeds in Socket.IO", { concurrency: 8 }, () => {
                     await sleep((i * 7) % 5);
                 }
                 const got = await heard(client, site.gateways[1], topic);
-                assert.deepEqual(got.map(({ message }) => message), Array.from({ length: count }, (_, i) => `line ${i}`));
+                assert.deepEqual(
+                    got.map(({ message }) => message),
+                    Array.from({ length: count }, (_, i) => `line ${i}`),
+                );
             });
         });
     }
@@ -234,7 +252,10 @@ describe("feeds in Socket.IO under other rules", { concurrency: 4 }, () => {
         await gateway.ready();
         await tell(gateway, topic, "after");
         const got = await heard(client, gateway, topic);
-        assert.deepEqual(got.map(({ message }) => message), ["before", "after"]);
+        assert.deepEqual(
+            got.map(({ message }) => message),
+            ["before", "after"],
+        );
         assert.equal(client.sessions.length, 1);
     });
 

@@ -8,7 +8,8 @@ import { Listener } from "./lib/listener.mjs";
 import { PREFIX } from "./lib/scripts.mjs";
 import { sleepUntil, suiteStage } from "./lib/stage.mjs";
 
-const HOUR = 3600000;
+// A long period of which we stand in the first quarter: it is long until its first half is over.
+const HOUR = Array.from({ length: 10000 }, (_, i) => 3600000 + i * 7777).find((ms) => Date.now() % ms < ms / 4);
 const MONTH = 30 * 86400 * 1000;
 
 let topics = 0;
@@ -42,7 +43,7 @@ describe("feeds", () => {
 
         // The same until it is told or taken, as a process does it.
         async tell(line, options) {
-            for (let guess = line; ; ) {
+            for (let guess = line; ;) {
                 const answer = await this.tick(guess, options);
                 if (answer.outcome !== "stale") {
                     return answer;
@@ -156,12 +157,29 @@ describe("feeds", () => {
 
     test("periods that nobody served are not made up for", async () => {
         const feed = await new Feed().listen();
-        const period = 200;
-        await feed.tell(0, { period });
+        const period = 400;
+        const begin = async () =>
+            sleepUntil(stage.redis, (Math.floor((await stage.redis.now()) / period) + 1) * period);
+        await begin();
+        assert.equal((await feed.tell(0, { period })).outcome, "applied");
         await sleep(5 * period);
-        await feed.tell(1, { period });
-        assert.ok((await feed.published()).length <= 2);
+        await begin();
+        assert.equal((await feed.tell(1, { period })).outcome, "applied");
+        assert.equal((await feed.tell(2, { period })).outcome, "taken");
+        assert.equal((await feed.published()).length, 2);
         assert.equal((await feed.state())[1], "2");
+    });
+
+    test("a period that nobody served in its first half is missed", async () => {
+        const feed = await new Feed().listen();
+        const now = await stage.redis.now();
+        const late = Array.from({ length: 10000 }, (_, i) => 3600000 + i * 7777).find((ms) => now % ms > 0.6 * ms);
+        assert.deepEqual(await feed.tick(0, { period: late }).then(({ outcome, turn }) => [outcome, turn]), [
+            "taken",
+            0,
+        ]);
+        assert.deepEqual(await feed.published(), []);
+        assert.deepEqual(await feed.state(), [null, null]);
     });
 
     test("another period counts from the moment it is given", async () => {
@@ -223,7 +241,11 @@ describe("feeds", () => {
         assert.equal(told.length, applied);
         assert.ok(told.length > 10, `${told.length} lines`);
         const lines = told.map(({ message }) => Number(message.split(" ")[1]));
-        assert.deepEqual(lines, [...lines.keys()].map((i) => i % 5), "in their order");
+        assert.deepEqual(
+            lines,
+            [...lines.keys()].map((i) => i % 5),
+            "in their order",
+        );
         const periods = told.map(({ time }) => Math.floor(Number(time) / 1000 / period));
         assert.equal(new Set(periods).size, periods.length, "one in each period");
     });
@@ -282,7 +304,10 @@ describe("feeds", () => {
             }
             const { said } = await feed.read("0");
             assert.equal(said.length, 32);
-            assert.deepEqual(said.map(([, event]) => event), [...Array(32)].map((_, i) => `event ${i + 8}\nwith a line`));
+            assert.deepEqual(
+                said.map(([, event]) => event),
+                [...Array(32)].map((_, i) => `event ${i + 8}\nwith a line`),
+            );
             const left = await stage.redis.call("PTTL", feed.lately);
             assert.ok(left > 240000 && left <= 300000, `${left} ms`);
         });

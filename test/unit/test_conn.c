@@ -10,7 +10,8 @@
 #include "test/unit/net_stage.h"
 
 enum {
-    HEARD_MAX = 256
+    HEARD_MAX = 256,
+    LINGER_PATIENCE_MS = 2100
 };
 
 /* What the layer above is told: d)ata, e)of, t)imeout, D)rained, r)estart, c)losed. */
@@ -777,6 +778,29 @@ static void there_is_one_deadline_and_the_last_one_counts(void **state)
     client_close(&client);
 }
 
+/* The layer hears of a cut later than others may ask it for something. */
+static void a_connection_that_ends_keeps_the_time_of_its_end(void **state)
+{
+    struct client client = client_open();
+    struct conn *conn = stage_conn();
+
+    (void)state;
+    conn_end(conn, REASON_LEFT);
+    stage_turn();
+    conn_deadline(conn, 100000);
+    stage_pass(LINGER_PATIENCE_MS);
+    assert_heard("c");
+    client_close(&client);
+    client = client_open();
+    conn = stage_conn();
+    conn_cut(conn, REASON_LEFT);
+    conn_deadline(conn, 10); /* its memory goes before that */
+    assert_int_equal(stage.net->wheel.count, 0);
+    stage_pass(100);
+    assert_heard("c");
+    client_close(&client);
+}
+
 /* ---- many ---- */
 
 static unsigned count_heard(char what)
@@ -889,6 +913,7 @@ int main(void)
         TEST(a_write_that_fails_ends_the_connection),
         TEST(a_connection_cut_while_it_waits_to_be_flushed_is_forgotten),
         TEST(there_is_one_deadline_and_the_last_one_counts),
+        TEST(a_connection_that_ends_keeps_the_time_of_its_end),
         TEST(a_drain_spreads_the_ends_over_its_time),
         TEST(a_drain_without_time_ends_everybody_at_once),
         TEST(who_does_not_go_after_the_drain_is_cut),
