@@ -245,6 +245,16 @@ static void failed(struct playback *playback)
     session_close(playback->socket.session, REASON_UNAVAILABLE);
 }
 
+/* Events that he has not heard are gone: not a silent gap, he comes back and begins anew. */
+static void missed(struct playback *playback)
+{
+    held_clear(&playback->mine.held);
+    held_clear(&playback->all.held);
+    store_forget(&playback->reading);
+    playback->reads = 0;
+    session_close(playback->socket.session, REASON_SLOW);
+}
+
 /* One read of a round is done; the last one ends the round. */
 static void round_done(struct playback *playback)
 {
@@ -324,6 +334,11 @@ static void on_entries(void *context, enum err err, const struct redisReply *rep
         store_forget(&playback->reading);
         playback->reads = 0;
         failed(playback);
+        return;
+    }
+    /* (An empty stream says nothing of what was in it: Redis may have lost its data.) */
+    if (reply_int(reply, READ_SERVED) == 0 && !end.empty) {
+        missed(playback);
         return;
     }
     if (take_entries(follow, reply) && playback_is_open(playback)) {
