@@ -54,3 +54,17 @@ export async function until(check, what, ms = patient(), every = 20) {
         await sleep(every);
     }
 }
+
+// Calls `one` for 0..count-1, at most `together` at once.
+export async function crowd(count, one, together = 100) {
+    const results = [];
+    let next = 0;
+    const worker = async () => {
+        while (next < count) {
+            const number = next++;
+            results[number] = await one(number);
+        }
+    };
+    await Promise.all(Array.from({ length: together }, worker));
+    return results;
+}
