@@ -111,25 +111,13 @@ static void unavailable(struct eio_get *get)
 
 /* ---- time ---- */
 
-static void earliest(uint64_t *due, uint64_t candidate)
-{
-    if (candidate < *due) {
-        *due = candidate;
-    }
-}
-
 static void schedule(struct eio_get *get)
 {
-    uint64_t now = now_ms(get), due = UINT64_MAX;
+    uint64_t now = now_ms(get), due = get->give_up_ms;
 
     if (get->state == WAITING) {
-        earliest(&due, get->due_ms);
-        earliest(&due, get->wake_ms);
-        if (get->hold_ms != 0) {
-            earliest(&due, get->hold_ms);
-        }
-    } else {
-        due = get->give_up_ms;
+        due = get->due_ms < get->wake_ms ? get->due_ms : get->wake_ms;
+        due = get->hold_ms != 0 && get->hold_ms < due ? get->hold_ms : due;
     }
     conn_deadline(http_conn(get->http), due > now ? due - now : 0);
 }
