@@ -225,7 +225,7 @@ static inline void on_unwatch(void *owner, struct str channel)
     store_unwatch(stage.services.store, channel);
 }
 
-static const struct store_events store_events = {on_up, on_down, on_changed, on_message};
+static const struct store_events store_events = {on_up, on_down, on_changed, on_message, NULL};
 static const struct hub_events hub_events = {on_watch, on_unwatch, NULL};
 
 static inline void turns(void)
