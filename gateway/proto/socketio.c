@@ -234,15 +234,14 @@ bool sio_recovery_wanted(const struct sio_socket *socket, const cJSON *auth)
 static void turn_away(struct sio_socket *socket, const char *why)
 {
     struct socketio *io = socketio_of(socket->session);
+    struct buf json = {0};
 
     io->session.services->metrics->rejected[METRICS_REJECTION_UNAUTHORIZED]++;
+    socketio_enter(socket, SIO_GONE); /* the namespace never heard of it */
     if (config_of(io)->auth_failure == CONFIG_AUTH_FAILURE_CONNECT_ERROR) {
         sio_refuse(socket, "unauthorized", why);
         return;
     }
-    socketio_enter(socket, SIO_GONE); /* the namespace never heard of it */
-    struct buf json = {0};
-
     buf_addf(&json, "{\"sid\":\"%.*s\"}", SIO_ID_LENGTH, socket->id);
     sio_say(socket, SIO_CONNECT, buf_str(&json));
     buf_clear(&json);
@@ -506,7 +505,7 @@ void socketio_limited(struct session *session)
         socket = socket->next;
     }
     if (socket != NULL) {
-        sio_emit_error(socket, "rate_limited", "messages come too fast");
+        socket->space->limited(socket);
     }
 }
 

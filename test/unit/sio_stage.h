@@ -1,5 +1,6 @@
 /* A Socket.IO session with the test on both sides: the carrier that brings packets and takes
- * them, and the namespaces behind it, which write down what they are told. One include per test.
+ * them, and the namespaces behind it, which write down what they are told. One include per
+ * test.
  */
 #ifndef SEGUE_TEST_SIO_STAGE_H
 #define SEGUE_TEST_SIO_STAGE_H
@@ -30,14 +31,14 @@ static struct stage {
     struct metrics metrics;
     struct services services;
     struct session *session;
-    struct buf heard;   /* the carrier: [packets] P)ause r)esume S)ettled C)lose; the namespaces:
-                           see below */
-    int room;           /* messages that still fit; -1 = any number */
+    struct buf heard; /* the carrier: [packets] P)ause r)esume S)ettled C)lose; the namespaces:
+                         see below */
+    int room;         /* messages that still fit; -1 = any number */
     int64_t wake_in_ms; /* what was asked for last; NEVER */
     enum reason reason;
-    const char *pid;             /* what "/" tells its clients */
-    struct sio_socket *slow;     /* the youngest of "/slow" */
-    struct sio_event *seen;      /* borrowed: the event that is being told */
+    const char *pid;                        /* what "/" tells its clients */
+    struct sio_socket *slow;                /* the youngest of "/slow" */
+    struct sio_event *seen;                 /* borrowed: the event that is being told */
     void (*act)(struct sio_socket *socket); /* what "/" does when an event comes */
 } stage;
 
@@ -228,11 +229,10 @@ static inline bool space_load(struct sio_socket *socket, struct str saved, struc
 
 #define SPACE(path, whose, enters, more)                                                       \
     {                                                                                          \
-        .name = {path, sizeof(path) - 1}, .proto = (whose),                                    \
-        .size = sizeof(struct sio_socket), .connect = (enters), .event = space_event,          \
-        .limited = space_limited, .alive = space_alive, .drained = space_drained,              \
-        .closed = space_closed, .save = space_save, .marks = space_marks, .load = space_load,  \
-        .offset = (more)                                                                       \
+        .name = {path, sizeof(path) - 1}, .proto = (whose), .size = sizeof(struct sio_socket), \
+        .connect = (enters), .event = space_event, .limited = space_limited,                   \
+        .alive = space_alive, .drained = space_drained, .closed = space_closed,                \
+        .save = space_save, .marks = space_marks, .load = space_load, .offset = (more)         \
     }
 
 static const struct sio_space root_space = SPACE("/", "playback", root_connect, root_offset);

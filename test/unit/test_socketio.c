@@ -3,7 +3,7 @@
 #include "test/unit/sio_stage.h"
 
 #define UNAUTHORIZED(space, why)                                                               \
-    "[0" space "{\"sid\":\"ID\"}][2" space                                                    \
+    "[0" space "{\"sid\":\"ID\"}][2" space                                                     \
     "[\"error\",{\"code\":\"unauthorized\",\"message\":\"" why "\"}]][1" space "]"
 
 /* ---- who comes in ---- */
