@@ -1,4 +1,5 @@
-// Emitter: handlers by the name of what they wait for. One that throws is reported, and the others go on.
+// Emitter: handlers by the name of what they wait for. One that throws, or whose promise is rejected, is reported, and the
+// others go on.
 
 export class Emitter {
     #handlers = new Map();
@@ -19,10 +20,17 @@ export class Emitter {
     tell(event, ...args) {
         for (const handler of [...(this.#handlers.get(event) ?? [])]) {
             try {
-                handler(...args);
+                const done = handler(...args);
+                if (typeof done?.catch === "function") {
+                    done.catch((error) => this.failed(event, error));
+                }
             } catch (error) {
-                (globalThis.reportError ?? console.error)(error);
+                this.failed(event, error);
             }
         }
+    }
+
+    failed(event, error) {
+        (globalThis.reportError ?? console.error)(error);
     }
 }

@@ -1,14 +1,22 @@
 // Segue's client. Everything that others may use, and the order in which to read it.
 //
-//   player   one device of a user's player          player-link.js, playback.js, clock.js
-//   ...
+//   player    one device of a user's player             player.js on player-link.js, playback.js, clock.js
+//   carplay   what a web player says to cars            carplay.js on channel.js
+//   events    what a backend tells a user's timeline    events.js on channel.js, debounce.js, observable.js
+//   rooms     chat                                      rooms.js on link.js
+//   feed      lines of a topic                          feed.js on link.js
 //
-// The build puts the modules together into one file (scripts/bundle-client), which the gateway serves as /segue.js. They are
-// modules of their own as well: `npm install PATH/gateway/web/client`.
+// Below all of them: wire.js (a WebSocket that comes back), socketio.js and socketio-packet.js, gateway.js (address and
+// token), emitter.js (handlers).
+//
+// The build puts the modules together into one file (scripts/bundle-client), which the gateway serves as /segue.js. They
+// are modules of their own as well: `npm install PATH/gateway/web/client`.
 
+export { carplay, Carplay } from "./carplay.js";
 export { Clock } from "./clock.js";
-export { player, Player } from "./player.js";
+export { events, Events } from "./events.js";
 export { Link } from "./link.js";
 export { applyChange, formatTime, parseTime, positionAt, readFrame } from "./playback.js";
 export { PlayerLink } from "./player-link.js";
+export { player, Player } from "./player.js";
 export { RequestError, SocketIO } from "./socketio.js";

@@ -187,8 +187,8 @@ export class SocketIO extends Wire {
     // The server does not want a socket (any more).
     #ended({ error }, reason) {
         if (error?.code === UNAUTHORIZED) {
-            this.#sockets.forEach((socket) => socket.open()); // with the next token
             this.expire(error.message);
+            this.#sockets.forEach((socket) => socket.open()); // with the next token
         } else if ([...this.#sockets.values()].every((socket) => !socket.wanted)) {
             this.stop(reason);
         } else {
