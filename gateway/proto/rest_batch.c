@@ -159,27 +159,34 @@ static void begin(struct operation *operation, struct str text)
 {
     struct json_part parts[] = {{.name = STR("path")}, {.name = STR("body")}};
     const struct config *config = operation->batch->exchange->services->config;
-    const struct endpoint *row;
+    const struct endpoint *row = NULL;
     struct buf path = {0}, decoded = {0};
     struct str param;
     const char *why;
+    enum err err = ERR_BAD_REQUEST;
 
     json_find_members(text, parts, 2);
     why = path_fault(text, &parts[0]);
     if (why == NULL) {
         json_unescape(parts[0].value, &path);
+        row = find_row(buf_str(&path), &param);
     }
-    row = find_row(buf_str(&path), &param);
+    if (why == NULL && row == NULL) {
+        err = ERR_NOT_FOUND;
+        why = "path: no operation of the server API is there";
+    }
+    if (why == NULL && text.len > config->max_message) {
+        err = ERR_TOO_LARGE;
+        why = "the operation is larger than allowed";
+    }
+    if (why == NULL) {
+        why = body_fault(&parts[1]);
+    }
+    if (why == NULL && codec_unpercent(param, false, &decoded) != ERR_OK) {
+        why = "path: has a bad escape";
+    }
     if (why != NULL) {
-        carry_refuse(operation, ERR_BAD_REQUEST, why);
-    } else if (row == NULL) {
-        carry_refuse(operation, ERR_NOT_FOUND, "path: no operation of the server API is there");
-    } else if (text.len > config->max_message) {
-        carry_refuse(operation, ERR_TOO_LARGE, "the operation is larger than allowed");
-    } else if ((why = body_fault(&parts[1])) != NULL) {
-        carry_refuse(operation, ERR_BAD_REQUEST, why);
-    } else if (codec_unpercent(param, false, &decoded) != ERR_OK) {
-        carry_refuse(operation, ERR_BAD_REQUEST, "path: has a bad escape");
+        carry_refuse(operation, err, why);
     } else {
         serve(operation, row, buf_str(&decoded), parts[1].value);
     }
