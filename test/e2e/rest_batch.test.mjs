@@ -116,7 +116,7 @@ describe("batch", () => {
             await Promise.all(bursts.map((operations, i) => resultsOf(operations, { on: i % 2 })));
             const heard = [];
             for (const client of clients) {
-                await client.when(() => client.all("n").length >= 10 * MOST, "all events");
+                await client.when(() => client.events.length >= 10 * MOST, () => `all, not ${client.events.length} events`);
                 await client.fence();
                 heard.push(client.all("n").map(([n]) => n));
             }
