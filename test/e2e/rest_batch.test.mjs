@@ -89,6 +89,7 @@ describe("batch", () => {
         test("a thousand for one user arrive in order, once, on both processes", async () => {
             const user = site.user();
             const clients = [await site.client(user, 0, WS), await site.client(user, 1, WS)];
+            clients.push(await site.client(user, 1, { transports: ["polling"] }));
             const results = await resultsOf(Array.from({ length: MOST }, (_, i) => event(user, "n", i)));
             assert.ok(results.every(({ status, body }) => status === 200 && body.ok));
             const ids = results.map(({ body }) => Number(body.id));
