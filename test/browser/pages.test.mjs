@@ -23,6 +23,10 @@ const PAGES = {
         await page.click(".device [data-part=next]");
         await page.waitForSelector(".car.playing");
     },
+    "/api": async (window) => {
+        await window.page.waitForSelector("#stage:not([hidden])");
+        await openFolds(window);
+    },
     "/rooms": async ({ page }) => {
         await page.waitForSelector("#door:not([hidden])");
     },
@@ -149,6 +153,21 @@ const READ = {
         [".log code", ".log"],
         [".log time", ".log"],
         [".foot p", "body"],
+    ],
+    "/api": [
+        [".about p", "body"],
+        [".about .hint", "body"],
+        [".contents a", ".contents"],
+        [".contents h2", ".contents"],
+        [".method", ".method"],
+        [".operation > p", ".operation"],
+        [".who-asks", ".operation"],
+        [".operation h4", ".operation"],
+        [".kind", ".operation"],
+        [".fields-of small", ".operation"],
+        [".sample", ".sample"],
+        [".status.good", ".operation"],
+        [".status.bad", ".operation"],
     ],
     "/rooms": [
         ["#door .hint", "#door"],

@@ -10,6 +10,7 @@ const TYPES = {
     html: /^text\/html; *charset=utf-8$/i,
     js: /^text\/javascript/,
     css: /^text\/css/,
+    json: /^application\/json$/,
     svg: /^image\/svg\+xml/,
 };
 
