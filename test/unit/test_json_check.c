@@ -300,6 +300,41 @@ static void whatever_one_changed_byte_leaves_valid_is_read_by_cjson(void **state
     assert_true(valid > 1000);
 }
 
+/* What is read by others afterwards may be as deep as theirs, and any JSON. */
+static void an_envelope_is_deeper_than_what_it_holds(void **state)
+{
+    static const char *const good[] = {"\"\\u0000\"", "\"\\ud800\"", "1e999", "[1,{\"a\":[]}]"};
+    static const char *const bad[] = {"", "[1,]", "{\"a\"}", "[1] 2", "\"\xff\"", "tru"};
+    struct buf text = {0};
+    const char *why = NULL;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_int_equal(json_check_envelope(str_of(good[i]), &why), ERR_OK);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(json_check_envelope(str_of(bad[i]), &why), ERR_INVALID);
+    }
+    for (int depth = JSON_ENVELOPE_DEPTH_MAX; depth <= JSON_ENVELOPE_DEPTH_MAX + 1; depth++) {
+        buf_clear(&text);
+        for (int i = 0; i < 2 * depth; i++) {
+            buf_add_char(&text, i < depth ? '[' : ']');
+        }
+        assert_int_equal(json_check_envelope(buf_str(&text), &why),
+                         depth > JSON_ENVELOPE_DEPTH_MAX ? ERR_INVALID : ERR_OK);
+    }
+    assert_string_equal(why, "nested too deeply");
+    buf_clear(&text);
+    buf_add_text(&text, "[0");
+    for (int i = 0; i < JSON_VALUES_MAX; i++) {
+        buf_add_text(&text, ",0");
+    }
+    buf_add_char(&text, ']');
+    assert_int_equal(json_check_envelope(buf_str(&text), &why), ERR_OK);
+    assert_bad(buf_str(&text), "too many values");
+    buf_finish(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +347,7 @@ int main(void)
         cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(leaving_a_level_frees_it),
         cmocka_unit_test(the_number_of_values_is_bounded),
+        cmocka_unit_test(an_envelope_is_deeper_than_what_it_holds),
         cmocka_unit_test(no_beginning_of_a_document_is_one),
         cmocka_unit_test(whatever_one_changed_byte_leaves_valid_is_read_by_cjson),
     };

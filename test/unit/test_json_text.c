@@ -96,6 +96,21 @@ static void a_member_is_found_by_name_on_the_first_level_only(void **state)
     assert_null(json_member(STR("\"sub\""), STR("sub")).at);
 }
 
+static void members_are_counted_and_found_under_any_spelling(void **state)
+{
+    struct json_part parts[] = {{.name = STR("path")}, {.name = STR("b")}, {.name = STR("c")}};
+
+    (void)state;
+    json_find_members(STR("{\"path\":1,\"a\":{\"c\":5},\"b\" : [2] ,\"p\\u0061th\":\"x\"}"),
+                      parts, 3);
+    assert_int_equal(parts[0].count, 2);
+    assert_str(parts[0].value, "\"x\"");
+    assert_int_equal(parts[1].count, 1);
+    assert_str(parts[1].value, "[2]");
+    assert_int_equal(parts[2].count, 0);
+    assert_null(parts[2].value.at);
+}
+
 static void strings_are_unescaped(void **state)
 {
     static const struct {
@@ -201,6 +216,7 @@ int main(void)
         cmocka_unit_test(inside_are_the_contents_without_brackets),
         cmocka_unit_test(members_come_with_their_names),
         cmocka_unit_test(a_member_is_found_by_name_on_the_first_level_only),
+        cmocka_unit_test(members_are_counted_and_found_under_any_spelling),
         cmocka_unit_test(strings_are_unescaped),
         cmocka_unit_test(a_string_is_only_what_it_says),
         cmocka_unit_test(a_compact_copy_keeps_order_and_spelling),
