@@ -41,20 +41,8 @@ static bool is_event_name(struct str name)
     return true;
 }
 
-/* The member's text as it came: numbers that a double can't hold stay what they are. */
-static struct str raw_member(struct str object, struct str wanted)
-{
-    struct str rest = json_inside(object), name, value;
-
-    while (json_next_member(&rest, &name, &value)) {
-        if (json_string_is(name, wanted)) {
-            return value;
-        }
-    }
-    return str_from(NULL, 0);
-}
-
-/* "name" or "name",DATA: what Socket.IO puts between the brackets. */
+/* "name" or "name",DATA: what Socket.IO puts between the brackets. The data is taken as it
+ * came: numbers that a double can't hold stay what they are. */
 static enum err read_event(const struct exchange *exchange, struct buf *body,
                            char why[JSON_WHY_MAX])
 {
@@ -62,6 +50,7 @@ static enum err read_event(const struct exchange *exchange, struct buf *body,
         {.name = "event", .kind = JSON_TEXT, .required = true, .min = 1, .max = EVENT_NAME_MAX},
         {.name = "data", .kind = JSON_ANY},
     };
+    struct json_part data = {.name = STR("data")};
 
     if (json_read(exchange->body, fields, 2, why) != ERR_OK) {
         return ERR_INVALID;
@@ -77,7 +66,8 @@ static enum err read_event(const struct exchange *exchange, struct buf *body,
     json_add_text(body, fields[0].text);
     if (fields[1].there) {
         buf_add_char(body, ',');
-        json_add_compact(body, raw_member(exchange->asked.text, STR("data")));
+        json_find_members(exchange->asked.text, &data, 1);
+        json_add_compact(body, data.value);
     }
     return ERR_OK;
 }
