@@ -149,6 +149,21 @@ static bool load_socket(struct socketio *io, struct str *from, struct str marks)
     return space->load(socket, blob, find_marks(marks, id));
 }
 
+/* Back to the order in which they were saved: what did not change is saved the same. */
+static void turn_sockets(struct socketio *io)
+{
+    struct sio_socket *rest = io->sockets;
+
+    io->sockets = NULL;
+    while (rest != NULL) {
+        struct sio_socket *next = rest->next;
+
+        rest->next = io->sockets;
+        io->sockets = rest;
+        rest = next;
+    }
+}
+
 bool socketio_load(struct session *session, struct str saved, struct str marks)
 {
     struct socketio *io = socketio_of(session);
@@ -169,6 +184,7 @@ bool socketio_load(struct session *session, struct str saved, struct str marks)
             return false;
         }
     }
+    turn_sockets(io);
     socketio_schedule(io);
     return true;
 }

@@ -305,6 +305,7 @@ static inline int teardown(void **state)
     fake_redis_close(&stage.redis);
     turns();
     store_destroy(stage.services.store);
+    hub_destroy(stage.services.hub);
     auth_destroy(stage.services.auth);
     buf_finish(&stage.heard);
     return uv_loop_close(&stage.loop);
