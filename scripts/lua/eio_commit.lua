@@ -28,8 +28,10 @@ call('HSET', session, 'allowance', allowance, 'charged', now_us)
 if saved ~= before then
     call('HSET', session, 'saved', saved, 'v', current + 1)
 end
+keep(session, due, timeout)
 if packets ~= '' then
     call('RPUSH', queue, packets)
+    keep(queue, due, timeout)
     local bytes = 0
     for _, item in ipairs(call('LRANGE', queue, 0, -1)) do
         bytes = bytes + #item
@@ -37,9 +39,9 @@ if packets ~= '' then
     if bytes > tonumber(queue_max) then
         return {'refused', 'full'}
     end
+else
+    keep(queue, due, timeout)
 end
-keep(session, due, timeout)
-keep(queue, due, timeout)
 if claim and (packets ~= '' or saved ~= before or pong == '1') then
     wake(channel, 'w', '')
 end
