@@ -53,12 +53,12 @@ describe("a link", () => {
         for (let i = 0; i < 4; i++) {
             await Socket.newest.closes(1006);
             assert.equal(link.status, "waiting", "a service that is away is waited for");
-            await time.pass(15000);
+            await time.pass(Math.ceil(link.retryAt - Date.now()));
         }
         ready = true;
         for (let i = 0; i < 2; i++) {
             await Socket.newest.closes(1006);
-            await time.pass(15000);
+            await time.pass(Math.ceil(link.retryAt - Date.now()));
         }
         await Socket.newest.closes(1006);
         assert.equal(link.status, "refused");
