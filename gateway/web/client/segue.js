@@ -15,8 +15,10 @@
 export { carplay, Carplay } from "./carplay.js";
 export { Clock } from "./clock.js";
 export { events, Events } from "./events.js";
+export { feed, Feed } from "./feed.js";
 export { Link } from "./link.js";
 export { applyChange, formatTime, parseTime, positionAt, readFrame } from "./playback.js";
 export { PlayerLink } from "./player-link.js";
 export { player, Player } from "./player.js";
+export { Room, rooms } from "./rooms.js";
 export { RequestError, SocketIO } from "./socketio.js";
