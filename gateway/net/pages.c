@@ -9,18 +9,21 @@ static const struct page pages[] = {
 #include "gen/pages_table.inc"
 };
 
-static const char policy[] =
-    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
-    "connect-src 'self'; "
-    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"
-    "Referrer-Policy: no-referrer\r\n"
-    "Cache-Control: no-cache\r\n"
-    "Vary: Accept-Encoding\r\n";
+/* The page of the admin listener asks other processes for their metrics, wherever they are. */
+#define POLICY(connect)                                                                        \
+    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "       \
+    "connect-src " connect "; img-src 'self' data:; base-uri 'none'; form-action 'none'; "     \
+    "frame-ancestors 'none'\r\n"
 
-const struct page *pages_find(struct str path)
+static const char fields[] = "Referrer-Policy: no-referrer\r\n"
+                             "Cache-Control: no-cache\r\n"
+                             "Vary: Accept-Encoding\r\n";
+
+const struct page *pages_find(struct str path, enum page_door door)
 {
     for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
-        if (str_equal(pages[i].path, path)) {
+        if ((pages[i].door == door || pages[i].door == PAGE_BOTH) &&
+            str_equal(pages[i].path, path)) {
             return &pages[i];
         }
     }
@@ -66,7 +69,9 @@ void pages_serve(struct http *http, const struct page *page)
     bool fresh = is_fresh(request, page->etag);
     struct buf extra = {0};
 
-    buf_add_text(&extra, policy);
+    buf_add_text(&extra,
+                 page->door == PAGE_ADMIN ? POLICY("'self' http: https:") : POLICY("'self'"));
+    buf_add_text(&extra, fields);
     buf_addf(&extra, "ETag: %.*s\r\n", STR_ARG(page->etag));
     if (gzip && !fresh) {
         buf_add_text(&extra, "Content-Encoding: gzip\r\n");

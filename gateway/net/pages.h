@@ -5,6 +5,13 @@
 
 #include "gateway/net/http.h"
 
+/* Which listener has it. */
+enum page_door {
+    PAGE_PUBLIC,
+    PAGE_ADMIN,
+    PAGE_BOTH
+};
+
 struct page {
     struct str path; /* "/player" */
     struct str type;
@@ -12,9 +19,11 @@ struct page {
     struct str plain;
     struct str gzip;
     bool shared; /* pages of other origins may load it, as --origins says */
+    enum page_door door;
 };
 
-const struct page *pages_find(struct str path); /* NULL when there is none */
+/* NULL when that listener has no such page. */
+const struct page *pages_find(struct str path, enum page_door door);
 void pages_serve(struct http *http, const struct page *page);
 
 #endif

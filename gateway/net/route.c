@@ -50,6 +50,8 @@ static void serve_readyz(struct http *http)
     }
 }
 
+/* Nothing in them is secret, and no request needs credentials: the page of another process may
+ * read them, wherever it is from. */
 static void serve_metrics(struct http *http)
 {
     struct buf text = {0};
@@ -57,7 +59,8 @@ static void serve_metrics(struct http *http)
     metrics_print(http_conn(http)->net->services->metrics, &text);
     http_answer(http, &(struct answer){.status = 200,
                                        .type = STR("text/plain; version=0.0.4; charset=utf-8"),
-                                       .extra = STR("Cache-Control: no-store\r\n"),
+                                       .extra = STR("Cache-Control: no-store\r\n"
+                                                    "Access-Control-Allow-Origin: *\r\n"),
                                        .body = buf_str(&text)});
     buf_finish(&text);
 }
@@ -180,10 +183,16 @@ static void find_public(const struct http *http, struct route *route)
         route->proto = proto;
         route->methods = METHOD_GET;
     } else {
-        route->page = pages_find(request->path);
+        route->page = pages_find(request->path, PAGE_PUBLIC);
         route->cors = route->page != NULL && route->page->shared;
         route->methods = proto != NULL || route->page != NULL ? METHODS_TO_READ : 0;
     }
+}
+
+static void find_admin(const struct http *http, struct route *route)
+{
+    route->page = pages_find(http_request(http)->path, PAGE_ADMIN);
+    route->methods = route->page != NULL ? METHODS_TO_READ : 0;
 }
 
 static bool is_engine(const struct route *route)
@@ -205,7 +214,9 @@ enum err route_find(const struct http *http, struct route *route)
             route->cors = rows[i].cors;
         }
     }
-    if (route->serve == NULL && !conn->admin && !find_endpoint(http, route)) {
+    if (route->serve == NULL && conn->admin) {
+        find_admin(http, route);
+    } else if (route->serve == NULL && !find_endpoint(http, route)) {
         find_public(http, route);
     }
     if (route->methods == 0) {

@@ -13,9 +13,21 @@ import { launch, Window } from "./lib/window.mjs";
 const KEY = "the-backends-key";
 const LONG = `${"A_very_long_name_that_has_no_place_to_break_it_".repeat(4)} and one more`;
 
+const ADMIN = "admin:/"; // the page of the admin listener
+
 // Path, and what it takes until everything stands there that can.
 const PAGES = {
     "/": async () => {},
+    "/#processes=127.0.0.1:9090": async ({ page }) => {
+        await page.waitForSelector("#chart:not([hidden])");
+    },
+    [`${ADMIN}#pages=http://127.0.0.1`]: async ({ page }) => {
+        await page.waitForSelector('#list [data-status="online"]');
+        await page.fill("#processes", "?");
+        await page.click("#processes-form button");
+        await page.evaluate(() => (document.querySelector("#list b").textContent = "a-long-name.".repeat(20)));
+        await page.evaluate(() => (document.querySelector(".process").textContent = "a-long-name.".repeat(20)));
+    },
     "/car": fillCar,
     "/carplay": async ({ page }) => {
         await page.waitForSelector('.car[data-status="online"]');
@@ -52,9 +64,13 @@ after(async () => {
 
 async function open(t, path, user, options) {
     const hash = `${path.includes("#") ? "&" : "#"}token=${tokenOf(user)}`;
-    const window = await Window.open(browser, gateway.url(path + hash), options);
+    const window = await Window.open(browser, addressOf(path + hash), options);
     t.after(() => window.close());
     return window;
+}
+
+function addressOf(path) {
+    return path.startsWith(ADMIN) ? gateway.adminUrl(path.slice(ADMIN.length - 1)) : gateway.url(path);
 }
 
 async function openFolds({ page }) {
@@ -137,6 +153,19 @@ const READ = {
         [".points p", "body"],
         [".pages a", "body"],
         [".steps dd", ".steps"],
+        [".live p", ".live"],
+    ],
+    [`${ADMIN}#pages=http://127.0.0.1`]: [
+        ["#list b", "body"],
+        ["#list .link-state", "body"],
+        ["#list .hint", "body"],
+        ["#processes", "input"],
+        ["#processes-error", "body"],
+        [".chart h2", ".chart"],
+        [".scale span", ".chart"],
+        [".axis span", ".chart"],
+        [".process", ".chart"],
+        [".legend b", ".chart"],
     ],
     "/car": [
         [".car-clock", ".car", CAR],
@@ -233,7 +262,7 @@ test("nothing is loaded from elsewhere, nothing is inline, and no address bears 
         );
         assert.deepEqual(faceless, [], `${path}: every icon is in the page, where it needs no gateway`);
         assert.deepEqual(
-            asked.filter((url) => !url.startsWith(gateway.url("/"))),
+            asked.filter((url) => !url.startsWith(addressOf(path).split("#")[0].replace(/[^/]*$/, ""))),
             [],
             path,
         );
@@ -242,7 +271,7 @@ test("nothing is loaded from elsewhere, nothing is inline, and no address bears 
             [],
             path,
         );
-        const { text, headers } = await gateway.get(path.split("#")[0]);
+        const { text, headers } = await request(addressOf(path).split("#")[0]);
         assert.match(headers["content-security-policy"], /default-src 'none'/);
         assert.doesNotMatch(text, /<style|style=|<script(?![^>]*\bsrc=)|\son\w+=/, path);
     }

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { gunzipSync } from "node:zlib";
 
+import { request } from "./lib/http.mjs";
 import { suiteSite } from "./lib/site.mjs";
 
 const TYPES = {
@@ -80,6 +81,21 @@ describe("pages", () => {
             assert.equal(rules["form-action"], "'none'", path);
             assert.doesNotMatch(policy, /unsafe|https?:|\*/, path);
         }
+    });
+
+    test("the admin listener has a page of its own, which may ask other processes", async () => {
+        const admin = (path) => request(site.gateways[0].adminUrl(path));
+        const page = await admin("/");
+        assert.equal(page.status, 200);
+        assert.match(page.headers["content-type"], TYPES.html);
+        assert.match(page.headers["content-security-policy"], /script-src 'self';.* connect-src 'self' http: https:;/);
+        assert.notEqual(page.text, (await get("/")).text);
+        for (const [, link] of page.text.matchAll(/(?:src|href)="(\/[^"#?]+\.\w+)/g)) {
+            const answer = await admin(link);
+            assert.equal(answer.status, 200, link);
+            assert.doesNotMatch(answer.headers["content-security-policy"], /https?:/, link);
+        }
+        assert.equal((await get("/status")).status, 404);
     });
 
     test("the pages hold no inline script, style or handler, which the policy would stop", async () => {

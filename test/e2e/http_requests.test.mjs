@@ -301,8 +301,15 @@ describe("HTTP requests", () => {
             assertError(await gateway().get("/metrics"), 404);
         });
 
+        test("metrics may be read by the page of another process, without credentials", async () => {
+            const headers = { Origin: "http://127.0.0.1:9191" };
+            const answer = await request(gateway().adminUrl("/metrics"), { headers });
+            assert.equal(answer.headers["access-control-allow-origin"], "*");
+            assert.equal(answer.headers["access-control-allow-credentials"], undefined);
+        });
+
         test("the admin listener serves no player", async () => {
-            for (const path of ["/player", "/"]) {
+            for (const path of ["/player", "/socket.io/?EIO=4&transport=polling", "/ws", "/api/carplay/now-playing"]) {
                 assertError(await request(gateway().adminUrl(path)), 404, path);
             }
             assertError(await request(gateway().adminUrl("/metrics"), { method: "POST" }), 405);

@@ -157,6 +157,9 @@ test("run stays in the foreground, and Ctrl-C ends everybody", async (t) => {
     const script = new Running("cluster", ["run", "--dir", directory, "--replicas", "2"]);
     const [, url] = await script.says(/page +(http:\S+?)\/player#token=/);
     assert.equal((await request(`${url}/readyz`)).status, 200);
+    const [, chart, processes] = await script.says(/chart +(http:\S+\/)#processes=([\d.:,]+)&pages=/);
+    assert.match((await request(chart)).headers["content-type"], /^text\/html/);
+    assert.equal(processes.split(",").length, 2);
     const { gateways } = JSON.parse(run("cluster", ["--dir", directory, "status", "--json"]).stdout);
     script.interrupt();
     assert.equal(await script.ended(), 0);

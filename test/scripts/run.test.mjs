@@ -83,6 +83,12 @@ test("--replicas: so many gateways on one port, and a further one by --join, who
     for (const url of segue.metrics) {
         assert.equal((await request(`${url}/readyz`)).status, 200);
     }
+    const [, chart, processes] = segue.script.output.match(/a live chart +(http:\S+\/)#processes=([\d.:,]+)&/);
+    assert.match((await request(chart)).headers["content-type"], /^text\/html/);
+    assert.deepEqual(
+        processes.split(",").map((address) => `http://${address}`),
+        segue.metrics,
+    );
     const joined = new Running("run", ["--join", "--port", String(segue.port)]);
     await joined.says(/One more process/);
     const [, admin] = await joined.says(/admin listening address=(\S+)/);
