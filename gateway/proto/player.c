@@ -15,11 +15,11 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "gateway/hub/held.h"
 #include "gateway/proto/proto.h"
 #include "gateway/store/keys.h"
 
 enum {
-    HELD_MAX = 64,      /* publications that wait for a read; more: the read is made again */
     PENDING_PAUSE = 64, /* transitions under way for one client: no more are read, until ... */
     PENDING_RESUME = 32,
     DEVICE_ROOM = MSG_ORIGIN_LENGTH + 2 * PLAYER_ARG_ROOM + 24
@@ -35,16 +35,14 @@ struct player {
     struct session session; /* first: the session layer knows only this part */
     struct hub_sub sub;
     struct store_calls calls;
-    struct msg **held; /* owned; NULL = none */
+    struct held held;
     uint64_t seq;      /* of the last change that this client knows; 0 = it knows of no state */
     uint64_t since_ms; /* Redis's time of the first join; 0 = none was sent */
     char *tag;         /* owned: the user as he stands in keys */
     uint16_t tag_len;
-    uint8_t held_count;
     uint8_t phase; /* enum phase; set by enter() only */
     bool extended;
-    bool behind;    /* frames were dropped: the next read must be sent */
-    bool overtaken; /* more came while reading than could be held: read again */
+    bool behind; /* frames were dropped: the next read must be sent */
     bool paused;
 };
 
@@ -116,30 +114,6 @@ static bool tell_state(struct player *player, const struct redisReply *reply)
     return sent;
 }
 
-/* ---- held publications ---- */
-
-static void drop_held(struct player *player)
-{
-    for (unsigned i = 0; i < player->held_count; i++) {
-        msg_unref(player->held[i]);
-    }
-    mem_free(player->held);
-    player->held = NULL;
-    player->held_count = 0;
-}
-
-static void hold(struct player *player, struct msg *msg)
-{
-    if (player->held_count == HELD_MAX) {
-        drop_held(player);
-        player->overtaken = true;
-    }
-    if (player->held == NULL) {
-        player->held = mem_alloc(HELD_MAX * sizeof(player->held[0]));
-    }
-    player->held[player->held_count++] = msg_ref(msg);
-}
-
 /* ---- reading the state ---- */
 
 static void on_read(void *context, enum err err, const struct redisReply *reply);
@@ -175,7 +149,7 @@ static void read_state(struct player *player)
     bool known = player->session.state == SESSION_OPEN;
 
     enter(player, READING);
-    player->overtaken = false;
+    player->held.overtaken = false;
     if (player->since_ms == 0) {
         player->since_ms = store_now_us(store_of(player)) / 1000;
     }
@@ -203,7 +177,7 @@ static void deliver(struct player *player, struct msg *msg)
         return;
     }
     if (player->seq != 0 && msg->prev > player->seq) {
-        hold(player, msg);
+        held_add(&player->held, msg);
         read_state(player);
         return;
     }
@@ -219,26 +193,23 @@ static void deliver(struct player *player, struct msg *msg)
 
 static void deliver_held(struct player *player)
 {
-    struct msg **held = player->held;
-    unsigned count = player->held_count;
+    struct held held = player->held;
 
-    player->held = NULL;
-    player->held_count = 0;
-    for (unsigned i = 0; i < count; i++) {
+    player->held = (struct held){NULL, 0, false};
+    for (unsigned i = 0; i < held.count; i++) {
         if (player->phase == LIVE) {
-            deliver(player, held[i]);
+            deliver(player, held.msgs[i]);
         } else {
-            hold(player, held[i]);
+            held_add(&player->held, held.msgs[i]);
         }
-        msg_unref(held[i]);
     }
-    mem_free(held);
+    held_clear(&held);
 }
 
 static void read_failed(struct player *player)
 {
     enter(player, SUBSCRIBING);
-    drop_held(player);
+    held_clear(&player->held);
     if (player->session.state == SESSION_OPENING) {
         session_refuse(&player->session, ERR_UNAVAILABLE, "the state can't be reached");
     } else if (store_is_up(store_of(player))) {
@@ -257,8 +228,8 @@ static void on_read(void *context, enum err err, const struct redisReply *reply)
         read_failed(player);
         return;
     }
-    if (player->overtaken) {
-        drop_held(player);
+    if (player->held.overtaken) {
+        held_clear(&player->held);
         read_state(player);
         return;
     }
@@ -302,7 +273,7 @@ static void on_published(struct hub_sub *sub, struct msg *msg)
     if (player->phase == LIVE) {
         deliver(player, msg);
     } else if (player->phase == READING) {
-        hold(player, msg);
+        held_add(&player->held, msg);
     }
 }
 
@@ -449,7 +420,7 @@ static void player_closed(struct session *session)
 
     hub_leave(session->services->hub, &player->sub);
     store_forget(&player->calls);
-    drop_held(player);
+    held_clear(&player->held);
     if (player->since_ms != 0 && store_is_up(store_of(player))) {
         call_device(player, SCRIPT_device_leave,
                     (const struct str[]){device_text(player, device),
