@@ -25,6 +25,7 @@ enum {
 
 struct operation {
     struct batch *batch;       /* borrowed: it holds us */
+    struct str text;           /* borrowed from the batch's; used while it begins */
     struct exchange *exchange; /* NULL: not begun, or over */
     struct buf names; /* what its question borrows: the path's parameter, then its key */
     struct buf result;
@@ -32,7 +33,6 @@ struct operation {
 
 struct batch {
     struct exchange *exchange; /* borrowed: it owns us */
-    struct str list;           /* what stands between the brackets; borrowed from its text */
     size_t left; /* operations to be settled, and one while they are being begun */
     size_t count;
     struct operation operations[];
@@ -155,10 +155,11 @@ static void serve(struct operation *operation, const struct endpoint *row, struc
 }
 
 /* Refusals come in the order in which a request of its own would hear them. */
-static void begin(struct operation *operation, struct str text)
+static void begin(struct operation *operation)
 {
     struct json_part parts[] = {{.name = STR("path")}, {.name = STR("body")}};
     const struct config *config = operation->batch->exchange->services->config;
+    struct str text = operation->text;
     const struct endpoint *row = NULL;
     struct buf path = {0}, decoded = {0};
     struct str param;
@@ -199,12 +200,9 @@ static void begin(struct operation *operation, struct str text)
 /* All at once; whoever leaves now does not keep any of it from happening. */
 static void perform(struct batch *batch)
 {
-    struct str rest = batch->list, item;
-
     batch->left = batch->count + 1;
-    for (size_t i = 0; i < batch->count && json_next_item(&rest, &item); i++) {
-        batch->operations[i].batch = batch;
-        begin(&batch->operations[i], item);
+    for (size_t i = 0; i < batch->count; i++) {
+        begin(&batch->operations[i]);
     }
     settle(batch);
 }
@@ -245,8 +243,8 @@ static void on_end(struct exchange *exchange)
     }
 }
 
-/* The list between the brackets; `*count` goes no further than one beyond the most. */
-static const char *read_list(struct str text, struct str *list, size_t *count)
+/* Finds the texts of the operations; NULL, or why they are none. */
+static const char *read_list(struct str text, struct str items[OPERATIONS_MAX], size_t *count)
 {
     struct json_part operations = {.name = STR("operations")};
     struct str rest, item;
@@ -261,31 +259,43 @@ static const char *read_list(struct str text, struct str *list, size_t *count)
     if (operations.value.at[0] != '[') {
         return "operations: must be an array";
     }
-    *list = rest = json_inside(operations.value);
-    for (*count = 0; *count <= OPERATIONS_MAX && json_next_item(&rest, &item);) {
-        ++*count;
+    rest = json_inside(operations.value);
+    for (*count = 0; json_next_item(&rest, &item); ++*count) {
+        if (*count == OPERATIONS_MAX) {
+            return "operations: must be 1000 at most";
+        }
+        items[*count] = item;
     }
-    return *count > OPERATIONS_MAX ? "operations: must be 1000 at most" : NULL;
+    return NULL;
+}
+
+static struct batch *create(struct exchange *exchange, const struct str *items, size_t count)
+{
+    struct batch *batch = mem_zero(sizeof(*batch) + count * sizeof(batch->operations[0]));
+
+    batch->exchange = exchange;
+    batch->count = count;
+    for (size_t i = 0; i < count; i++) {
+        batch->operations[i].batch = batch;
+        batch->operations[i].text = items[i];
+    }
+    return batch;
 }
 
 void rest_batch(struct exchange *exchange)
 {
-    struct str text = json_trim(exchange->asked.text), list;
-    struct batch *batch;
+    struct str text = json_trim(exchange->asked.text);
+    struct str items[OPERATIONS_MAX];
     const char *why = NULL;
-    size_t count;
+    size_t count = 0;
 
     if (json_check_envelope(text, &why) != ERR_OK ||
         (why = text.at[0] != '{' ? "the body must be a JSON object"
-                                 : read_list(text, &list, &count)) != NULL) {
+                                 : read_list(text, items, &count)) != NULL) {
         exchange_refuse(exchange, ERR_BAD_REQUEST, why);
         return;
     }
-    batch = mem_zero(sizeof(*batch) + count * sizeof(batch->operations[0]));
-    batch->exchange = exchange;
-    batch->list = list;
-    batch->count = count;
-    exchange->state = batch;
+    exchange->state = create(exchange, items, count);
     exchange->end = on_end;
     start(exchange);
 }
