@@ -244,7 +244,9 @@ static void command(struct playback *playback, const struct sio_event *event, co
 static void pong(struct playback *playback, const struct sio_event *event, const cJSON *json)
 {
     (void)json;
-    sio_emit(&playback->socket, STR("\"pong\""));
+    if (!sio_emit(&playback->socket, STR("\"pong\""))) {
+        session_close(playback->socket.session, REASON_SLOW);
+    }
     if (playback_is_open(playback)) {
         sio_ack_outcome(&playback->socket, event, NULL, NULL);
     }

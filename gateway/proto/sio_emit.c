@@ -2,6 +2,15 @@
 #include "common/json.h"
 #include "gateway/proto/socketio_core.h"
 
+/* Answers and errors are not dropped in silence: who has no room for them loses the session. */
+static bool said(struct session *session, bool sent)
+{
+    if (!sent) {
+        session_close(session, REASON_SLOW);
+    }
+    return sent;
+}
+
 bool sio_say(struct sio_socket *socket, enum sio_type type, struct str json)
 {
     struct buf text = {0};
@@ -9,7 +18,7 @@ bool sio_say(struct sio_socket *socket, enum sio_type type, struct str json)
 
     sio_add_head(&text, type, 0, socket->space->name, false, 0);
     buf_add(&text, json);
-    sent = session_say(socket->session, buf_str(&text));
+    sent = said(socket->session, session_say(socket->session, buf_str(&text)));
     buf_finish(&text);
     return sent;
 }
@@ -160,7 +169,7 @@ bool sio_emit_error(struct sio_socket *socket, const char *code, const char *mes
 
     buf_add_text(&body, "\"error\",");
     sio_add_error(&body, code, message);
-    sent = sio_emit(socket, buf_str(&body));
+    sent = said(socket->session, sio_emit(socket, buf_str(&body)));
     buf_finish(&body);
     return sent;
 }

@@ -259,7 +259,9 @@ static void refuse_space(struct socketio *io, struct str name)
 
     sio_add_head(&text, SIO_CONNECT_ERROR, 0, name, false, 0);
     buf_add_text(&text, "{\"message\":\"Invalid namespace\"}");
-    session_say(&io->session, buf_str(&text));
+    if (!session_say(&io->session, buf_str(&text))) {
+        session_close(&io->session, REASON_SLOW);
+    }
     buf_finish(&text);
 }
 
