@@ -80,13 +80,19 @@ static void set_mark(struct adapter *adapter)
                NULL, NULL);
 }
 
+static bool wants_mark(const struct adapter *adapter)
+{
+    return adapter->watched == PATTERN_COUNT &&
+           (adapter->mark.len == 0 ||
+            uv_now(adapter->timer.loop) - adapter->marked_ms >= MARK_MS);
+}
+
 static void on_look(uv_timer_t *timer)
 {
     struct adapter *adapter = timer->data;
     uint64_t jitter = uv_hrtime() / 1000 % JITTER_MS;
 
-    if (adapter->watched == PATTERN_COUNT &&
-        uv_now(timer->loop) - adapter->marked_ms >= MARK_MS) {
+    if (wants_mark(adapter)) {
         set_mark(adapter);
     }
     uv_timer_start(timer, on_look, LOOK_MS + jitter, 0);
