@@ -2,8 +2,8 @@
 -- uses: time poll
 --
 -- Atomic because of two GETs at the same moment one must see the other. `instead`: a claim whose process is dead and
--- which may be taken over; a claim that is made twice (its first answer was lost) is one. A GET that repeats the last one (the same `t`) gets the same again; any other shows that
--- the last answer arrived.
+-- which may be taken over; a claim that is made twice (its first answer was lost) is one. A GET that repeats the last
+-- one (the same `t`) gets the same again; any other shows that the last answer arrived.
 -- Returns {outcome, word, ...}: applied; refused: unknown, wrong (a websocket has it), held and the holder's claim,
 -- closed and the last words.
 
