@@ -5,7 +5,7 @@
 /* Answers and errors are not dropped in silence: who has no room for them loses the session. */
 static bool said(struct session *session, bool sent)
 {
-    if (!sent) {
+    if (!sent && !socketio_of(session)->leaving) {
         session_close(session, REASON_SLOW);
     }
     return sent;

@@ -541,6 +541,7 @@ void socketio_farewell(struct session *session, enum reason reason)
     if (reason != REASON_TOKEN_EXPIRED && reason != REASON_DISCONNECTED) {
         return;
     }
+    socketio_of(session)->leaving = true;
     for (; socket != NULL; socket = socket->next) {
         if (reason == REASON_TOKEN_EXPIRED) {
             sio_emit_error(socket, "unauthorized", "the token has expired");

@@ -25,6 +25,7 @@ struct socketio {
     struct buf held;         /* packs: text or binary, in their order */
     uint64_t connect_by_ms;  /* Redis's clock: the first CONNECT must be there; 0 = it is */
     bool recovery;           /* the handshake asked for it */
+    bool leaving;            /* it is being closed, with a word if there is room for one */
 };
 
 static inline struct socketio *socketio_of(struct session *session)
