@@ -6,8 +6,9 @@ import { describe, test } from "node:test";
 
 import { encode } from "notepack.io";
 
-import { Backend } from "./lib/backend.mjs";
+import { Backend, Neighbour } from "./lib/backend.mjs";
 import { sleep, until } from "./lib/patience.mjs";
+import { Client } from "./lib/sio.mjs";
 import { suiteSite, testSite } from "./lib/site.mjs";
 
 const WS = { transports: ["websocket"] };
@@ -200,6 +201,37 @@ describe("Socket.IO's emitter", () => {
         assert.deepEqual(client.events.filter(([name]) => name !== "playback_state"), [["end"]]);
         const counted = await site.redis.call("PUBSUB", "NUMSUB", `${PREFIX}-request#/#`, `${PREFIX}#/#`);
         assert.deepEqual([counted[1], counted[3]].map(Number), [0, 0]);
+    });
+});
+
+describe("beside Socket.IO's own server with the Redis adapter", () => {
+    const site = suiteSite({ gateways: 2, flags: FLAGS });
+
+    test("what is emitted there arrives here as well, and that server's own work goes on", async (t) => {
+        const user = site.user();
+        const { io, url, port } = await Neighbour.open(t, site.redis);
+        io.on("connection", (socket) => socket.join(socket.handshake.auth.user));
+        const here = await site.client(user, 0, WS);
+        const there = await Client.open({ url, port }, { ...WS, auth: { user } });
+        t.after(() => there.close());
+        io.to(user).emit("to the user", { a: [1, "x"] });
+        io.emit("to all", 1, null);
+        for (const client of [here, there]) {
+            assert.deepEqual(await client.next("to the user"), { a: [1, "x"] });
+            await client.when(() => client.all("to all").length > 0, "to all");
+            assert.deepEqual(client.all("to all"), [[1, null]]);
+        }
+        const backend = await Backend.open(t, site.redis);
+        backend.io.to(user).emit("from the emitter");
+        await here.next("from the emitter");
+        await there.next("from the emitter");
+        // It asks all servers and waits for as many answers as it counts servers: gateways are not among them.
+        assert.deepEqual((await io.fetchSockets()).map(({ id }) => id), [there.socket.id]);
+        assert.equal(await io.of("/").adapter.serverCount(), 1);
+        io.in(user).disconnectSockets();
+        assert.equal(await there.disconnected(), "io server disconnect");
+        assert.equal(await here.disconnected(), "io server disconnect");
+        assert.equal(here.all("to the user").length, 1);
     });
 });
 

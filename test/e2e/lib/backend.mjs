@@ -5,8 +5,10 @@
 //     backend.io.to("42").emit("hello");
 //     await backend.flush();          Redis has it
 
+import { createAdapter } from "@socket.io/redis-adapter";
 import { Emitter } from "@socket.io/redis-emitter";
 import Redis from "ioredis";
+import { Server } from "socket.io";
 
 export class Backend {
     static async open(t, redis, options) {
@@ -26,5 +28,26 @@ export class Backend {
 
     flush() {
         return this.client.ping();
+    }
+}
+
+// One of Socket.IO's own servers, with the Redis adapter, as it may run beside gateways for a while.
+export class Neighbour {
+    static async open(t, redis) {
+        const neighbour = new Neighbour();
+        const clients = [0, 1].map(() => new Redis(redis.socket, { lazyConnect: true }));
+        clients.forEach((client) => client.on("error", () => {}));
+        await Promise.all(clients.map((client) => client.connect()));
+        neighbour.io = new Server(0, { adapter: createAdapter(...clients) });
+        neighbour.port = neighbour.io.httpServer.address().port;
+        t.after(async () => {
+            await neighbour.io.close();
+            clients.forEach((client) => client.disconnect());
+        });
+        return neighbour;
+    }
+
+    url(path = "/") {
+        return `http://127.0.0.1:${this.port}${path}`;
     }
 }
