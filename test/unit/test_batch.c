@@ -183,8 +183,9 @@ static void assert_asked(const char *expected)
 #define THREE                                                                                  \
     "{\"operations\":[" EVENT("a", "one") "," EVENT("b", "two") "," EVENT("a", "three") "]}"
 #define THREE_CALLS                                                                            \
-    EVENT_CALL("a") " \"one\" \n" EVENT_CALL("b") " \"two\" \n" EVENT_CALL("a") " \"three\" "  \
-                                                                                "\n"
+    EVENT_CALL("a")                                                                            \
+    " \"one\" \n" EVENT_CALL("b") " \"two\" \n" EVENT_CALL("a") " \"three\" "                  \
+                                                                "\n"
 
 /* ---- the tests ---- */
 
