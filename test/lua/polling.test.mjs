@@ -23,7 +23,7 @@ class Session {
         const tag = `{sid-${++sessions}}`;
         Object.assign(this, { stage, redis: stage.redis, interval, timeout, claims: 0 });
         this.key = `${PREFIX}eio:${tag}`;
-        this.queue = `${PREFIX}eioqueue:${tag}`;
+        this.queue = `${PREFIX}eioq:${tag}`;
         this.channel = this.key;
     }
 
