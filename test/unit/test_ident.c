@@ -43,6 +43,25 @@ static void a_bad_byte_is_found_wherever_it_stands(void **state)
     }
 }
 
+static void users_are_texts_of_128_bytes_at_most(void **state)
+{
+    char text[IDENT_USER_MAX + 1];
+
+    (void)state;
+    memset(text, '{', sizeof(text));
+    assert_true(ident_is_user(STR("a")));
+    assert_true(ident_is_user(STR(" \xc3\xbc/*{}\xf0\x9f\x98\x80")));
+    assert_true(ident_is_user(str_from(text, IDENT_USER_MAX)));
+    assert_false(ident_is_user(str_from(text, IDENT_USER_MAX + 1)));
+    assert_false(ident_is_user(STR("")));
+    assert_false(ident_is_user(STR("a\xff")));
+    assert_false(ident_is_user(STR("a\x7f")));
+    for (char c = 0; c < ' '; c++) {
+        text[3] = c;
+        assert_false(ident_is_user(str_from(text, 5)));
+    }
+}
+
 static void uuids_are_random_ones_of_version_4(void **state)
 {
     static const char form[] = "xxxxxxxx-xxxx-4xxx-vxxx-xxxxxxxxxxxx";
@@ -71,6 +90,7 @@ int main(void)
         cmocka_unit_test(names_are_letters_digits_underscores_and_dashes),
         cmocka_unit_test(names_have_a_length_of_1_to_64),
         cmocka_unit_test(a_bad_byte_is_found_wherever_it_stands),
+        cmocka_unit_test(users_are_texts_of_128_bytes_at_most),
         cmocka_unit_test(uuids_are_random_ones_of_version_4),
     };
 
