@@ -56,8 +56,8 @@ static void users_are_texts_of_128_bytes_at_most(void **state)
     assert_false(ident_is_user(STR("")));
     assert_false(ident_is_user(STR("a\xff")));
     assert_false(ident_is_user(STR("a\x7f")));
-    for (char c = 0; c < ' '; c++) {
-        text[3] = c;
+    for (int c = 0; c < ' '; c++) {
+        text[3] = (char)c;
         assert_false(ident_is_user(str_from(text, 5)));
     }
 }
