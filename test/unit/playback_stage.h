@@ -120,7 +120,8 @@ static inline void blind(struct buf *text, const char *id, size_t len)
 
     buf_text(text);
     while (text->at != NULL && (at = strstr(text->at, id)) != NULL) {
-        memcpy(at, "ID", 2);
+        at[0] = 'I';
+        at[1] = 'D';
         memmove(at + 2, at + len, strlen(at + len) + 1);
         text->len -= len - 2;
     }

@@ -117,7 +117,8 @@ static inline void assert_heard(const char *expected)
 
     while ((at = strstr(at, "{\"sid\":\"")) != NULL) {
         at += strlen("{\"sid\":\"");
-        memcpy(at, "ID", 2);
+        at[0] = 'I';
+        at[1] = 'D';
         memmove(at + 2, at + SIO_ID_LENGTH, strlen(at + SIO_ID_LENGTH) + 1);
     }
     assert_string_equal(stage.heard.at, expected);

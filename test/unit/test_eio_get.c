@@ -80,17 +80,10 @@ static void what_is_queued_comes_first_and_as_it_is_stamped(void **state)
     (void)state;
     proto_side.words = "loaded";
     client = reading();
-    REPLY("applied", "7", "state", "", "0", "1", "0", "4a\x1f",
-          "4b\x1e"
-          "bAQI=");
+    REPLY("applied", "7", "state", "", "0", "1", "0", "4a\x1f", "4b\036bAQI=");
     assert_asked(TAKE("7", "t1", "2", "1"));
     REPLY("applied");
-    assert_answer(&client, 200,
-                  "4loaded\x1e"
-                  "4a!\x1e"
-                  "4b\x1e"
-                  "bAQI=\x1e"
-                  "2");
+    assert_answer(&client, 200, "4loaded\0364a!\0364b\036bAQI=\0362");
 }
 
 static void a_body_is_as_long_as_it_may_be_and_no_longer(void **state)

@@ -116,17 +116,11 @@ static void what_is_wrong_is_told_in_the_official_order(void **state)
 
 static void packets_are_taken_in_their_order_and_kept_before_the_ok(void **state)
 {
-    struct client client = taken("4one\x1e"
-                                 "bAQID\x1e"
-                                 "6\x1e"
-                                 "4say two\x1e"
-                                 "4\xd0\xb6",
+    struct client client = taken("4one\036bAQID\0366\0364say two\0364\xd0\xb6",
                                  "Lstate,told,deaf;w(one)[3](say two)(\xd0\xb6)");
 
     (void)state;
-    assert_asked(COMMIT_LESS("bAQID\x1e"
-                             "4two",
-                             "96000"));
+    assert_asked(COMMIT_LESS("bAQID\0364two", "96000"));
     client_hears_nothing(&client);
     REPLY("applied");
     assert_answer(&client, 200, "ok");
@@ -145,9 +139,7 @@ static void a_pong_is_for_the_session(void **state)
 
 static void what_is_under_way_is_waited_for(void **state)
 {
-    struct client client = taken("4begin\x1e"
-                                 "4next",
-                                 "Lstate,told,deaf;w(begin)(next)");
+    struct client client = taken("4begin\0364next", "Lstate,told,deaf;w(begin)(next)");
 
     (void)state;
     assert_quiet(&client);
@@ -161,9 +153,7 @@ static void what_is_under_way_is_waited_for(void **state)
 
 static void what_follows_a_packet_that_holds_waits_for_it(void **state)
 {
-    struct client client = taken("4hold\x1e"
-                                 "4next",
-                                 "Lstate,told,deaf;w(hold)");
+    struct client client = taken("4hold\0364next", "Lstate,told,deaf;w(hold)");
 
     (void)state;
     assert_quiet(&client);
@@ -184,9 +174,7 @@ static void ten_thousand_packets_are_too_fast(void **state)
     (void)state;
     stage.config.max_batch = 100000;
     for (int i = 0; i < 10000; i++) {
-        buf_add_text(&body, i == 0 ? "4a"
-                                   : "\x1e"
-                                     "4a");
+        buf_add_text(&body, i == 0 ? "4a" : "\0364a");
     }
     client = post(buf_text(&body));
     REPLY("applied", "7", "state", "told", "2000", "0");
@@ -219,17 +207,7 @@ static void the_rate_counts_from_post_to_post(void **state)
 static void a_bad_packet_ends_the_session(void **state)
 {
     static const char *const rows[] = {
-        "",
-        "2",
-        "0",
-        "7",
-        "x",
-        "4a\x1e",
-        "\x1e"
-        "4a",
-        "b!",
-        "bAQ",
-        "4\xff",
+        "", "2", "0", "7", "x", "4a\036", "\0364a", "b!", "bAQ", "4\xff",
     };
 
     (void)state;
@@ -247,10 +225,7 @@ static void a_bad_packet_ends_the_session(void **state)
 
 static void nothing_behind_a_bad_packet_counts(void **state)
 {
-    struct client client = taken("4a\x1e"
-                                 "2\x1e"
-                                 "4b",
-                                 "Lstate,told,deaf;w(a)Fc");
+    struct client client = taken("4a\0362\0364b", "Lstate,told,deaf;w(a)Fc");
 
     (void)state;
     assert_asked(CLOSE("1", "0"));
@@ -276,9 +251,7 @@ static void a_message_that_is_too_large_is_413(void **state)
 
 static void a_client_that_says_goodbye_lets_its_get_go(void **state)
 {
-    struct client client = taken("4say x\x1e"
-                                 "1",
-                                 "Lstate,told,deaf;w(say x)Fc");
+    struct client client = taken("4say x\0361", "Lstate,told,deaf;w(say x)Fc");
 
     (void)state;
     assert_asked(CLOSE("6", "0"));
@@ -382,9 +355,7 @@ static void a_post_waits_for_redis_and_not_for_ever(void **state)
 
 static void redis_trouble_ends_a_post_and_not_its_session(void **state)
 {
-    struct client client = taken("4a\x1e"
-                                 "4away",
-                                 "Lstate,told,deaf;w(a)(away)Fc");
+    struct client client = taken("4a\0364away", "Lstate,told,deaf;w(a)(away)Fc");
 
     (void)state;
     assert_asked(""); /* nothing is closed */

@@ -254,10 +254,7 @@ static void a_session_moves_to_the_websocket_with_all_that_waits_for_it(void **s
     proto_side.words = "loaded";
     say(&client, "5");
     assert_asked(UPGRADE);
-    REPLY("applied", "state", "told", "4a\x1f",
-          "4b\x1e"
-          "bAQI=",
-          "4c");
+    REPLY("applied", "state", "told", "4a\x1f", "4b\036bAQI=", "4c");
     assert_heard("Lstate,told;");
     client_wait(&client, 8 + 5 + 4 + 4 + 4);
     assert_true(str_equal(buf_str(&client.got), STR("\x81\x07"

@@ -278,10 +278,8 @@ static void what_a_deaf_socket_said_is_stamped_when_it_is_told(void **state)
     assert_heard("[2[\"a\",\"\x1f/\x1f\"]]");
     assert_true(sio_emit(io()->sockets, STR("\"a\""))); /* which has no offsets */
     assert_heard("[2/open,[\"a\"]]");
-    assert_stamped("42[\"a\",\"\x1f/\x1f\"]\x1e"
-                   "42[\"b\",\"\x1f/\x1f\"]",
-                   "42[\"a\",\"offset of ann\"]\x1e"
-                   "42[\"b\",\"offset of ann\"]");
+    assert_stamped("42[\"a\",\"\x1f/\x1f\"]\03642[\"b\",\"\x1f/\x1f\"]",
+                   "42[\"a\",\"offset of ann\"]\03642[\"b\",\"offset of ann\"]");
 }
 
 static void a_stamp_for_nobody_is_empty(void **state)
