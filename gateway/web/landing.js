@@ -1,5 +1,5 @@
-// The overview's need for a script: links to the other pages bring the token along, and the one to the chart brings the
-// processes too, when the address names them.
+// The overview's need for a script: links to the other pages bring along what the address says behind #: the token; to the
+// timeline also the backend's key; to the chart the processes.
 
 import "./icons.js";
 import { $, tokenInLinks } from "./page.js";
@@ -10,11 +10,19 @@ function link() {
     const token = fragmentToken();
     const processes = findProcesses();
     tokenInLinks(token);
+    keyInLinks();
     $("chart").hidden = processes.length === 0;
     if (processes.length > 0) {
         const parameters = { processes: processes.map(({ text }) => text).join(), pages: location.origin };
         const params = new URLSearchParams(token ? { ...parameters, token } : parameters);
         $("chart").href = `${processes[0].url}/#${params}`;
+    }
+}
+
+function keyInLinks() {
+    const key = new URLSearchParams(location.hash.slice(1)).get("key");
+    for (const timeline of key ? document.querySelectorAll('a[href^="/timeline"]') : []) {
+        timeline.hash += `${timeline.hash ? "&" : ""}key=${encodeURIComponent(key)}`;
     }
 }
 

@@ -44,6 +44,10 @@ const PAGES = {
     },
     "/rooms#room=wide": fillRoom,
     "/feed": fillFeed,
+    "/timeline": async ({ page }) => {
+        await page.waitForSelector("#connection[data-status=online]");
+    },
+    [`/timeline#key=${KEY}`]: fillTimeline,
 };
 
 let browser;
@@ -117,14 +121,32 @@ async function fillFeed({ page }) {
     await page.waitForSelector(".lines li");
 }
 
+// Photos, one of them with a long name, something that waits, and a notice.
+async function fillTimeline(window) {
+    const { page } = window;
+    await page.waitForSelector("#connection[data-status=online]");
+    await openFolds(window);
+    for (const what of ["trash", "announce", "one"]) {
+        await page.click(`[data-say=${what}]`);
+    }
+    await page.waitForSelector("#release:not([hidden])");
+    await page.waitForSelector(".photo");
+    await page.evaluate((text) => (document.querySelector(".photo span").textContent = text), LONG);
+    await page.click(".photo");
+    await page.click("[data-say=many]");
+    await page.waitForSelector("#pending:not(:empty)");
+    await page.evaluate((text) => (document.querySelector("#backend-notice").textContent = text), LONG);
+}
+
 test("the overview leads to every page and brings the token along", async (t) => {
     const window = await open(t, "/", "visitor");
-    for (const name of ["Player", "Car", "Rooms", "Feed"]) {
+    const names = ["Player", "Car", "Rooms", "Feed", "Timeline"];
+    for (const name of names) {
         await window.page.click(`.doors a:has-text("${name}")`);
         await window.page.waitForSelector("#stage:not([hidden])");
         assert.equal(await window.page.textContent("#user"), "visitor", name);
         assert.equal(await window.page.textContent(".pages [aria-current]"), name);
-        assert.deepEqual(await window.page.locator(".pages a").allTextContents(), ["Player", "Car", "Rooms", "Feed"]);
+        assert.deepEqual(await window.page.locator(".pages a").allTextContents(), names);
         await window.page.click(".brand");
         await window.page.waitForSelector(".doors");
     }
@@ -219,6 +241,27 @@ const READ = {
         ["#topic", "input"],
     ],
 };
+
+READ["/timeline"] = [
+    ["#key-form .hint", ".card"],
+    ["#key-form label", ".card"],
+    ["#key", "input"],
+    ["#empty", "body"],
+    [".link-state", "body"],
+];
+READ[`/timeline#key=${KEY}`] = [
+    ["#pending", "body"],
+    ["#release", "#release"],
+    [".batch time", "body"],
+    [".photo span", ".photo"],
+    ["#says button", "button"],
+    ["#backend .hint", ".card"],
+    ["#counts", ".card"],
+    ["#listeners", "select"],
+    ["#diary span", ".card"],
+    ["#diary time", ".card"],
+    ["#wire code", ".log"],
+];
 
 for (const colorScheme of ["light", "dark"]) {
     test(`what is written can be read, ${colorScheme}`, async (t) => {

@@ -77,6 +77,26 @@ test("every address that it prints is a page", async (t) => {
     }
 });
 
+test("with the key that it prints, a backend speaks to the user whose timeline it prints", async (t) => {
+    const segue = await started(t);
+    const [, key] = segue.script.output.match(/\/timeline#token=\S+&key=(\w{64})\n/);
+    const speak = (headers) =>
+        request(`http://127.0.0.1:${segue.port}/api/users/demo/events`, {
+            method: "POST",
+            headers: { "Content-Type": "application/json", ...headers },
+            body: '{"event":"on_config_update"}',
+        });
+    assert.equal((await speak({ "X-API-Key": key })).status, 200);
+    assert.equal((await speak({})).status, 401);
+});
+
+test("a key of the operator's is used and not printed", async (t) => {
+    const given = await started(t, [], { SEGUE_API_KEY: "key-of-the-operator" });
+    assert.doesNotMatch(given.script.output, /key=|key-of-the-operator/);
+    const flagged = await started(t, ["--", "--api-key", "another-key"]);
+    assert.doesNotMatch(flagged.script.output, /key=|another-key/);
+});
+
 test("--replicas: so many gateways on one port, and a further one by --join, whose end nobody else notices", async (t) => {
     const segue = await started(t, ["--replicas", "3"]);
     assert.equal(new Set(segue.metrics).size, 3);

@@ -24,6 +24,7 @@ const ARGUMENTS = [
 
 // What Chromium itself reports when a connection cannot be made; tests that kill a gateway expect it.
 const CONNECTION_LOST = /WebSocket connection to .* failed|Failed to load resource: (net::ERR_|.*\b503\b)/;
+const REFUSED = /Failed to load resource: the server responded with a status of 40[13]/;
 
 export function launch() {
     return chromium.launch({ executablePath: EXECUTABLE, args: ARGUMENTS, timeout: patient(30000) });
@@ -34,12 +35,15 @@ export class Window {
     complaints = [];
     #context;
     #mayLose;
+    #mayBeRefused;
 
     // context: options of Playwright's newContext. prepare(page): before the page is loaded. mayLose: connections
-    // may fail.
-    static async open(browser, url, { context = {}, prepare = async () => {}, mayLose = false } = {}) {
+    // may fail. mayBeRefused: requests may be answered 401 or 403.
+    static async open(browser, url, options = {}) {
+        const { context = {}, prepare = async () => {}, mayLose = false, mayBeRefused = false } = options;
         const window = new Window();
         window.#mayLose = mayLose;
+        window.#mayBeRefused = mayBeRefused;
         window.#context = await browser.newContext({ viewport: { width: 1200, height: 900 }, ...context });
         window.#context.setDefaultTimeout(patient());
         window.page = await window.#context.newPage();
@@ -59,7 +63,9 @@ export class Window {
     #listen(page) {
         page.on("pageerror", (error) => this.complaints.push(`uncaught: ${error.message}`));
         page.on("console", (message) => {
-            const expected = this.#mayLose && CONNECTION_LOST.test(message.text());
+            const expected =
+                (this.#mayLose && CONNECTION_LOST.test(message.text())) ||
+                (this.#mayBeRefused && REFUSED.test(message.text()));
             if (["error", "warning"].includes(message.type()) && !expected) {
                 this.complaints.push(`${message.type()}: ${message.text()}`);
             }
