@@ -4,7 +4,7 @@ import { Gate } from "./gate.js";
 import { HeadUnit } from "./head-unit.js";
 import { HeadUnitView } from "./head-unit-view.js";
 import "./icons.js";
-import { $, onReturn, socketUrl } from "./page.js";
+import { $ } from "./page.js";
 
 let unit = null;
 let view = null;
@@ -14,7 +14,7 @@ const gate = new Gate({
     reason: "The car needs a token that says whose player it steers.",
     greeting: "Driving as",
     onEnter(token) {
-        unit = new HeadUnit({ url: socketUrl("/socket.io/"), token, onChange: draw });
+        unit = new HeadUnit({ token, onChange: draw });
         view = new HeadUnitView(unit);
         $("car").replaceChildren(view.root);
         $("stage").hidden = false;
@@ -32,7 +32,7 @@ function draw() {
     drawWire();
     document.title = unit?.playing ? `${unit.track.title} · Segue` : "Car · Segue";
     if (unit) {
-        gate.hear(unit.io);
+        gate.hear(unit.link);
     }
 }
 
@@ -58,6 +58,5 @@ function animate() {
 $("say").addEventListener("submit", say);
 $("clear").addEventListener("click", () => unit?.publish({ isPlaying: false, currentTime: 0, mediaId: null }));
 $("wire-fold").addEventListener("toggle", drawWire);
-onReturn(() => unit?.io.retry());
 gate.begin();
 requestAnimationFrame(animate);

@@ -7,7 +7,7 @@ import { Gate } from "./gate.js";
 import { HeadUnit } from "./head-unit.js";
 import { HeadUnitView } from "./head-unit-view.js";
 import "./icons.js";
-import { $, isReady, onReturn, setText, socketUrl } from "./page.js";
+import { $, setText } from "./page.js";
 
 let stage = null; // {device, deviceView, unit, unitView, ear}
 
@@ -19,14 +19,11 @@ const gate = new Gate({
         const device = new Device({
             name: "Web player",
             kind: "laptop",
-            url: socketUrl("/player?extended=1"),
             token,
-            isReady,
             onChange: draw,
         });
-        const unit = new HeadUnit({ url: socketUrl("/socket.io/"), token, onChange: draw });
+        const unit = new HeadUnit({ token, onChange: draw });
         const ear = hearCommands({
-            url: socketUrl("/socket.io/"),
             token,
             onCommand: (command) => device.obey(command),
             onStatus: draw,
@@ -43,7 +40,7 @@ const gate = new Gate({
         stage = null;
         device.close();
         unit.close();
-        ear.close();
+        ear.disconnect();
         $("stage").hidden = true;
     },
 });
@@ -56,7 +53,7 @@ function draw() {
     deviceView.draw();
     unitView.draw();
     drawStep();
-    [device.link, unit.io, ear].forEach((wire) => gate.hear(wire));
+    [device.link, unit.link, ear].forEach((link) => gate.hear(link));
 }
 
 function drawStep() {
@@ -83,7 +80,6 @@ function animate() {
     requestAnimationFrame(animate);
 }
 
-onReturn(() => stage && [stage.device.link, stage.unit.io, stage.ear].forEach((wire) => wire.retry()));
 gate.begin();
 requestAnimationFrame(animate);
 setInterval(drawStep, 500);

@@ -2,7 +2,7 @@
 
 import { Gate } from "./gate.js";
 import "./icons.js";
-import { $, isReady, onReturn, onWake, socketUrl } from "./page.js";
+import { $ } from "./page.js";
 import { Topic } from "./topic.js";
 import { TopicView } from "./topic-view.js";
 
@@ -46,12 +46,7 @@ function add() {
         return null;
     }
     made += 1;
-    const topic = new Topic({
-        url: socketUrl(`/feed/${$("topic").value}?extended=1`),
-        protocols: gate.token ? ["bearer", gate.token] : [],
-        isReady,
-        onChange,
-    });
+    const topic = new Topic({ topic: $("topic").value, token: gate.token, onChange });
     const view = new TopicView(topic, { name: `Connection ${made}`, onRemove: () => remove(topic) });
     entries.set(topic, view);
     $("topics").append(view.root);
@@ -96,7 +91,5 @@ function drawPage() {
 
 $("topic-form").addEventListener("submit", follow);
 $("add").addEventListener("click", add);
-onReturn(() => entries.forEach((view, topic) => topic.link.retry()));
-onWake(() => entries.forEach((view, topic) => topic.link.refresh()));
 setInterval(() => entries.forEach((view) => view.tick()), 200);
 gate.begin();

@@ -78,7 +78,7 @@ export class HeadUnitView {
         previous.addEventListener("click", () => unit.previous());
         back.addEventListener("click", () => unit.skip(-SKIP_S));
         forward.addEventListener("click", () => unit.skip(SKIP_S));
-        plug.addEventListener("click", () => (isResting(unit.io) ? unit.open() : unit.close()));
+        plug.addEventListener("click", () => (isResting(unit.link) ? unit.open() : unit.close()));
         seek.addEventListener("input", () => this.#seekSoon());
         seek.addEventListener("change", () => this.#seekSoon());
         seek.addEventListener("keydown", (event) => this.#seekByKey(event));
@@ -111,13 +111,13 @@ export class HeadUnitView {
     }
 
     #drawLink() {
-        const { io } = this.#unit;
+        const { link } = this.#unit;
         const { status, detail, plug } = this.#parts;
-        this.root.dataset.status = io.status;
-        setText(status, statusWord(io));
-        setText(detail, statusDetail(io));
-        label(plug, isResting(io) ? "Connect the car" : "Unplug the car");
-        plug.setAttribute("aria-pressed", String(isResting(io)));
+        this.root.dataset.status = link.status;
+        setText(status, statusWord(link));
+        setText(detail, statusDetail(link));
+        label(plug, isResting(link) ? "Connect the car" : "Unplug the car");
+        plug.setAttribute("aria-pressed", String(isResting(link)));
     }
 
     #drawTrack() {
@@ -167,8 +167,8 @@ export class HeadUnitView {
         }
         this.root.style.setProperty("--played", `${((seconds / Number(seek.max)) * 100).toFixed(3)}%`);
         setText(clock, new Date().toTimeString().slice(0, 5));
-        if (this.#unit.io.status === "waiting") {
-            setText(detail, statusDetail(this.#unit.io));
+        if (this.#unit.link.status === "waiting") {
+            setText(detail, statusDetail(this.#unit.link));
         }
     }
 }

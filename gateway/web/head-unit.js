@@ -1,4 +1,5 @@
-// HeadUnit: the screen in a car: a Socket.IO socket, the playback state it has been told, and the commands it gives.
+// HeadUnit: the screen in a car: the client library's carplay (segue.js), the playback state it has been told, and the
+// commands it gives.
 //
 // A command is not applied here: it comes back from the server, as it comes to everybody, in the one order that holds.
 // "next" and "previous" are for a player to obey, which knows what is next. When none did, the car chooses from its own
@@ -6,7 +7,7 @@
 //
 // The wire log, the notice and the position are there to be shown (head-unit-view.js).
 
-import { SocketIO } from "./segue.js";
+import { carplay } from "./segue.js";
 import { findTrack, trackAfter } from "./tracks.js";
 import { WireLog } from "./wire-log.js";
 
@@ -14,42 +15,45 @@ const STEP_IN_MS = [700, 2000];
 const STATE_DUE_MS = 1000;
 const RESTART_AFTER_S = 3;
 
+// What an answer says that never came from the server.
+const UNANSWERED = new Set(["offline", "disconnected", "timeout", "replaced"]);
+
 const STEPS = { next: 1, previous: -1 };
 
 export class HeadUnit {
     state = null; // {playing, time, duration, mediaId, title, artist, album, type, at}
     notice = "";
     log = new WireLog();
-    io;
+    link;
 
-    #socket;
     #onChange;
     #stepTimer = 0;
     #stateTimer = 0;
 
     // onChange(unit): something to show has changed.
-    constructor({ url, token, onChange }) {
+    constructor({ onChange, ...options }) {
         this.#onChange = onChange;
-        this.io = new SocketIO({ url, auth: { token }, onStatus: () => onChange(this) });
-        this.#socket = this.io.of("/");
-        this.#socket.on("connect", ({ recovered }) => this.#connected(recovered));
-        this.#hear("playback_state", (state) => this.#takeState(state));
-        this.#hear("carplay_command", (command) => this.#obey(command));
-        this.#hear("error", ({ message, code }) => this.#say(`Refused: ${message ?? code}.`));
+        this.link = carplay({ ...options, window: null }); // the native bridge is for the player
+        this.link.on("status", () => onChange(this));
+        this.link.on("connect", ({ recovered }) => this.#connected(recovered));
+        this.link.on("error", (error) => this.#refused(this.#note("error", error)));
     }
 
     open() {
-        this.io.open();
+        this.link.connect(
+            (state) => this.#takeState(this.#note("playback_state", state)),
+            (command) => this.#obey(this.#note("carplay_command", command)),
+        );
     }
 
     close() {
         clearTimeout(this.#stepTimer);
         clearTimeout(this.#stateTimer);
-        this.io.close();
+        this.link.disconnect();
     }
 
     get online() {
-        return this.io.status === "online";
+        return this.link.status === "online";
     }
 
     get playing() {
@@ -117,34 +121,33 @@ export class HeadUnit {
 
     /** Says what plays, as a player does: a PlaybackState of the protocol. */
     publish(state) {
-        return this.#request("playback_state_update", state);
+        return this.#answer("playback_state_update", state, this.link.sendPlaybackState(state));
     }
 
     #command(command, value) {
-        return this.#request("carplay_command", value === undefined ? { command } : { command, value });
+        const data = value === undefined ? { command } : { command, value };
+        return this.#answer("carplay_command", data, this.link.sendCommand(data));
     }
 
-    async #request(event, data) {
+    async #answer(event, data, promise) {
         this.log.note("out", `${event} ${JSON.stringify(data)}`);
-        let answer;
-        try {
-            answer = await this.#socket.request(event, data);
-        } catch (error) {
-            this.#say(`Not known to be done: ${error.message}.`);
-            return false;
-        }
+        const answer = await promise;
         this.log.note("in", `ack ${JSON.stringify(answer)}`);
-        this.#say(answer?.ok ? "" : `Refused: ${answer?.message ?? answer?.error ?? "no reason given"}.`);
-        return Boolean(answer?.ok);
+        const reason = answer.message ?? answer.error ?? "no reason given";
+        const words = UNANSWERED.has(answer.error) ? "Not known to be done" : "Refused";
+        this.#say(answer.ok ? "" : `${words}: ${reason}.`);
+        return answer.ok;
     }
 
     // --- what the server says
 
-    #hear(event, run) {
-        this.#socket.on(event, (data = {}) => {
-            this.log.note("in", `${event} ${JSON.stringify(data)}`);
-            run(data);
-        });
+    #refused({ code, message }) {
+        this.#say(`Refused: ${message ?? code}.`);
+    }
+
+    #note(event, data) {
+        this.log.note("in", `${event} ${JSON.stringify(data)}`);
+        return data;
     }
 
     // Where there is a state, it comes at once. A socket that went on where it was is told only what is new.

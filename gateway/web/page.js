@@ -1,10 +1,6 @@
-// What every page does: find its elements, say things only when they change, know where the gateway is.
+// What every page does: find its elements, say things only when they change.
 
 import { withToken } from "./token.js";
-
-const READY_LIMIT_MS = 3000;
-const TICK_MS = 5000;
-const SLEPT_MS = 90000; // a page in the background may have one tick a minute
 
 export const $ = (id) => document.getElementById(id);
 
@@ -44,47 +40,11 @@ export function template(markup) {
     return () => node.content.cloneNode(true).firstElementChild;
 }
 
-export function socketUrl(path) {
-    const url = new URL(path, location.href);
-    url.protocol = url.protocol.replace("http", "ws");
-    return url.href;
-}
-
-// Does the service take connections?
-export async function isReady() {
-    try {
-        const answer = await fetch("/readyz", { cache: "no-store", signal: AbortSignal.timeout(READY_LIMIT_MS) });
-        return answer.ok;
-    } catch {
-        return false;
-    }
-}
-
 // Links to our other pages bring the token along.
 export function tokenInLinks(token) {
     for (const link of document.querySelectorAll("a[data-keep-token]")) {
         link.href = withToken(link.pathname, token);
     }
-}
-
-// Runs when a connection that waits should not wait any longer: the network is back, or somebody looks at the page.
-export function onReturn(run) {
-    addEventListener("online", run);
-    document.addEventListener("visibilitychange", () => document.hidden || run());
-}
-
-// Runs when a connection that seems to be there may be dead: the machine has slept for longer than a gateway waits, or
-// is in another network. For connections that have no heartbeat of their own on this side.
-export function onWake(run) {
-    let last = Date.now();
-    setInterval(() => {
-        const slept = Date.now() - last > SLEPT_MS;
-        last = Date.now();
-        if (slept) {
-            run();
-        }
-    }, TICK_MS);
-    addEventListener("online", run);
 }
 
 // What a link's status is called, and what stands beside it. That changes all the time, and is not read aloud.

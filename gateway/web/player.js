@@ -4,8 +4,7 @@ import { Device } from "./device.js";
 import { DeviceView } from "./device-view.js";
 import { Gate } from "./gate.js";
 import "./icons.js";
-import { $, isReady, onReturn, socketUrl } from "./page.js";
-import { positionAt } from "./segue.js";
+import { $ } from "./page.js";
 
 const KINDS = [
     ["Phone", "phone"],
@@ -30,8 +29,7 @@ function addDevice() {
         return;
     }
     const [name, kind] = free;
-    const wire = { url: socketUrl("/player?extended=1"), token: gate.token, isReady };
-    const device = new Device({ name, kind, ...wire, onChange, onSent, onHeard });
+    const device = new Device({ name, kind, token: gate.token, onChange, onSent, onHeard });
     const view = new DeviceView(device, { onRemove: () => removeDevice(device) });
     entries.set(device, view);
     $("devices").append(view.root);
@@ -99,7 +97,7 @@ function describeStep(devices) {
     if (devices[0].state === null) {
         return { words: `${devices.length} devices online, nothing plays yet`, mood: "on" };
     }
-    const places = devices.map((device) => positionAt(device.state, device.link.clock.now()) * 1000);
+    const places = devices.map((device) => device.link.position * 1000);
     const apart = Math.round(Math.max(...places) - Math.min(...places));
     return { words: `${devices.length} devices in step, ${apart} ms apart`, mood: "on" };
 }
@@ -164,7 +162,6 @@ function hearWindow({ data }) {
 $("add").addEventListener("click", addDevice);
 windows?.addEventListener("message", hearWindow);
 addEventListener("pagehide", leaving);
-onReturn(() => entries.forEach((view, device) => device.link.retry()));
 gate.begin();
 requestAnimationFrame(animate);
 setInterval(drawStep, 500);

@@ -170,10 +170,9 @@ export class RoomView {
             return element("li", entry.text, "note");
         }
         const node = bubble();
-        const isMine = this.#room.isMine(entry);
-        node.classList.toggle("mine", isMine);
+        node.classList.toggle("mine", entry.mine);
         node.dataset.hue = hueOf(entry.clientId);
-        node.querySelector("b").textContent = entry.name || nameOf(entry, isMine);
+        node.querySelector("b").textContent = entry.name || nameOf(entry);
         const time = node.querySelector("time");
         time.textContent = entry.at.toTimeString().slice(0, 5);
         time.dateTime = entry.at.toISOString();
@@ -197,8 +196,8 @@ export class RoomView {
     }
 }
 
-function nameOf({ clientId }, isMine) {
-    return isMine ? "You" : clientId ? `Guest ${clientId.slice(0, 4)}` : "The service";
+function nameOf({ clientId, mine }) {
+    return mine ? "You" : clientId ? `Guest ${clientId.slice(0, 4)}` : "The service";
 }
 
 // A colour for each member.

@@ -4,7 +4,7 @@
 
 import { Gate } from "./gate.js";
 import "./icons.js";
-import { $, isReady, onReturn, onWake, socketUrl } from "./page.js";
+import { $ } from "./page.js";
 import { Room } from "./room.js";
 import { RoomView } from "./room-view.js";
 
@@ -31,18 +31,11 @@ const gate = new Gate({
 
 function enter(id) {
     leave();
-    room = new Room({
-        id,
-        address: (known) => socketUrl(known ? `/ws?room=${encodeURIComponent(known)}` : "/ws"),
-        protocols: gate.token ? ["bearer", gate.token] : [],
-        isReady,
-        onChange,
-    });
+    room = new Room({ id, token: gate.token, onChange });
     view = new RoomView(room, { linkOf, onLeave: goOut, name: recallName(), onName: keepName });
     $("room").replaceChildren(view.root);
     $("door").hidden = true;
     document.body.classList.add("in-room");
-    room.open();
     view.focus();
 }
 
@@ -115,7 +108,5 @@ $("enter").addEventListener("submit", (event) => {
 $("create").addEventListener("click", () => enter(""));
 addEventListener("popstate", () => gate.isInside && followAddress());
 addEventListener("pagehide", () => room?.leave());
-onReturn(() => room?.link.retry());
-onWake(() => room?.link.refresh());
 setInterval(() => view?.tick(), 200);
 gate.begin();

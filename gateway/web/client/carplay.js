@@ -21,7 +21,10 @@ export function carplay(options = {}) {
     return new Carplay(options);
 }
 
-/** Tells: "state" (PlaybackState), "command" ({command, value?}), "status" (status), "error" ({code, message}). */
+/**
+ * Tells: "state" (PlaybackState), "command" ({command, value?}), "status" (status), "error" ({code, message}), "connect"
+ * ({recovered}; where something plays, its state follows unless it is known).
+ */
 export class Carplay extends Emitter {
     /** The newest PlaybackState of the server or of ours; null before the first. */
     state = null;
@@ -37,7 +40,7 @@ export class Carplay extends Emitter {
         super();
         this.#window = window;
         this.#channel = openChannel({ ...options, onStatus: () => this.tell("status", this.status) });
-        this.#channel.on("connect", () => this.#sendKept());
+        this.#channel.on("connect", (how) => this.#connected(how));
         this.#channel.on("playback_state", (state) => this.#take(state));
         this.#channel.on("carplay_command", (command) => this.#obey(command));
         this.#channel.on("error", (error) => this.tell("error", error));
@@ -49,6 +52,10 @@ export class Carplay extends Emitter {
 
     get reason() {
         return this.#channel.reason;
+    }
+
+    get retryAt() {
+        return this.#channel.retryAt;
     }
 
     /** Called again, it has other listeners and the same connection. */
@@ -132,9 +139,10 @@ export class Carplay extends Emitter {
         this.tell("command", command);
     }
 
-    #sendKept() {
+    #connected({ recovered }) {
         const kept = this.#kept;
         this.#kept = null;
+        this.tell("connect", { recovered });
         if (kept) {
             this.#publish(kept.state).then(kept.answer);
         }

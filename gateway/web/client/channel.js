@@ -42,6 +42,10 @@ class OwnChannel {
         return this.#io.reason;
     }
 
+    get retryAt() {
+        return this.#io.retryAt;
+    }
+
     get isResting() {
         return this.#io.isResting;
     }
@@ -73,6 +77,7 @@ class OwnChannel {
 class OfficialChannel extends Emitter {
     status = "closed";
     reason = "";
+    retryAt = 0; // the official client does not tell
 
     #io;
     #gateway;

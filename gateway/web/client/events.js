@@ -107,6 +107,10 @@ export class Events extends Emitter {
         return this.#channel.reason;
     }
 
+    get retryAt() {
+        return this.#channel.retryAt;
+    }
+
     get isConnected() {
         return this.connection.value === "connected";
     }

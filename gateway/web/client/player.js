@@ -32,8 +32,8 @@ export function player(options = {}) {
 }
 
 /**
- * Tells: "state" (state, whose: "self", "other" or "server"), "status" (status), "refused" ({code, reason}), "clock" (clock),
- * and every message as it passes: "in" (text), "out" (text).
+ * Tells: "state" (state, whose: "self", "other" or "server", type of the change), "status" (status), "refused" ({code,
+ * reason}), "clock" (clock), and every message as it passes: "in" (text, kind), "out" (text).
  */
 export class Player extends Emitter {
     /** @type {import("./playback.js").State | null} what plays; null when nothing does, or while nobody has said */
@@ -153,7 +153,7 @@ export class Player extends Emitter {
         if (!this.online || !this.#send(message)) {
             this.#keep(type, fields);
         }
-        this.#become(next, "self");
+        this.#become(next, "self", type);
         return true;
     }
 
@@ -188,7 +188,7 @@ export class Player extends Emitter {
             this.tell("clock", this.clock);
             return;
         }
-        this.tell("in", text);
+        this.tell("in", text, frame.kind);
         const run = {
             state: () => this.#takeState(frame),
             change: () => this.#takeChange(frame),
@@ -223,7 +223,7 @@ export class Player extends Emitter {
 
     #takeChange({ type, fields }) {
         const crossed = performance.now() - this.#sentAt < Math.max(CROSSING_MS, 2 * (this.clock.latency ?? 0));
-        this.#become(applyChange(this.state, type, fields), "other");
+        this.#become(applyChange(this.state, type, fields), "other", type);
         if (crossed) {
             this.#sentAt = -Infinity;
             this.#link.refresh();
@@ -246,9 +246,9 @@ export class Player extends Emitter {
         this.tell("status", this.status);
     }
 
-    #become(state, whose) {
+    #become(state, whose, type) {
         this.state = state;
-        this.tell("state", state, whose);
+        this.tell("state", state, whose, type);
     }
 
     // The last chapter of the protocol's document: or else the track plays on with nobody listening.

@@ -13,12 +13,10 @@
 // are modules of their own as well: `npm install PATH/gateway/web/client`.
 
 export { carplay, Carplay } from "./carplay.js";
-export { Clock } from "./clock.js";
 export { events, Events } from "./events.js";
+export { Emitter } from "./emitter.js";
 export { feed, Feed } from "./feed.js";
-export { Link } from "./link.js";
-export { applyChange, formatTime, parseTime, positionAt, readFrame } from "./playback.js";
-export { PlayerLink } from "./player-link.js";
+export { Observable } from "./observable.js";
 export { player, Player } from "./player.js";
 export { Room, rooms } from "./rooms.js";
 export { RequestError, SocketIO } from "./socketio.js";

@@ -1,39 +1,15 @@
-// The modules below the page, run in the browser that will run them: the clock and the rules of the state.
+// playback, clock: the rules of the state, and what time it is on the server.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { Gateway } from "../e2e/lib/gateway.mjs";
-import { Redis } from "../e2e/lib/redis.mjs";
-import { SECRET } from "../e2e/lib/token.mjs";
-import { launch, Window } from "./lib/window.mjs";
+import { load } from "../browser/lib/web.mjs";
 
-let browser;
-let redis;
-let gateway;
-let window;
+const { applyChange, parseTime, positionAt, readFrame } = await load("client/playback.js");
+const { Clock } = await load("client/clock.js");
 
-before(async () => {
-    redis = await Redis.start();
-    gateway = await Gateway.start({ flags: { redis: redis.url, "jwt-secret": SECRET } });
-    browser = await launch();
-    window = await Window.open(browser, gateway.url("/"));
-});
-
-after(async () => {
-    await window?.close();
-    await browser?.close();
-    await gateway?.close();
-    await redis?.close();
-});
-
-function inPage(run, argument) {
-    return window.page.evaluate(run, argument);
-}
-
-test("the reference's scenario, as a listening device sees it", async () => {
-    const seen = await inPage(async () => {
-        const { applyChange, parseTime, positionAt, readFrame } = await import("/segue.js");
+test("the reference's scenario, as a listening device sees it", () => {
+    const seen = (() => {
         const at = (clock) => parseTime(`2022-05-09T${clock}+0000`);
         const first = readFrame('{"type_push_state":"no_track_state"}');
         const start = readFrame(
@@ -45,16 +21,15 @@ test("the reference's scenario, as a listening device sees it", async () => {
         const pause = readFrame('{"type_push_state":"on_pause","time_state_update":"2022-05-09T09:09:27+0000"}');
         const paused = applyChange(playing, pause.type, pause.fields);
         return { first, playing, afterTen, paused, later: positionAt(paused, at("09:09:29")) };
-    });
+    })();
     assert.equal(seen.first.state, null);
     assert.deepEqual([seen.playing.trackId, seen.playing.fromIs, seen.playing.paused], [2, "playlist", false]);
     assert.equal(seen.afterTen, 10);
     assert.deepEqual([seen.paused.paused, seen.paused.position, seen.later], [true, 15, 15]);
 });
 
-test("every change follows the server's rules", async () => {
-    const results = await inPage(async () => {
-        const { applyChange } = await import("/segue.js");
+test("every change follows the server's rules", () => {
+    const results = (() => {
         const time = (second) => ({ time_state_update: `2022-05-09T09:09:${second}Z` });
         const begin = Date.UTC(2022, 4, 9, 9, 9, 0);
         const old = { trackId: 1, fromIs: "album", fromIsId: 4, paused: false, position: 10, time: begin };
@@ -68,7 +43,7 @@ test("every change follows the server's rules", async () => {
             kept: brief(applyChange(old, "new_track", { ...time("07"), track_id: "x" })),
             none: applyChange(null, "on_pause", time("07")),
         };
-    });
+    })();
     assert.deepEqual(results, {
         resumedWhilePlaying: [1, "album", false, 17],
         pausedTwice: [1, "album", true, 10],
@@ -79,9 +54,8 @@ test("every change follows the server's rules", async () => {
     });
 });
 
-test("frames of all forms are understood, and others are not taken for them", async () => {
-    const kinds = await inPage(async () => {
-        const { readFrame } = await import("/segue.js");
+test("frames of all forms are understood, and others are not taken for them", () => {
+    const kinds = (() => {
         const frames = [
             '{"track_id":1,"on_pause":true,"last_sec_position":3,"time_state_update":"2022-05-09T09:09:07Z","seq":5}',
             '{"type_push_state":"no_track_state","server_time":7}',
@@ -100,9 +74,8 @@ test("frames of all forms are understood, and others are not taken for them", as
     assert.deepEqual(kinds, [...known, "unknown", "unknown", "unknown", "unknown"]);
 });
 
-test("the clock believes the sample with the shortest round trip", async () => {
-    const offsets = await inPage(async () => {
-        const { Clock } = await import("/segue.js");
+test("the clock believes the sample with the shortest round trip", () => {
+    const offsets = (() => {
         const clock = new Clock();
         const seen = [clock.offset];
         clock.hint(5000, 0);
@@ -114,19 +87,18 @@ test("the clock believes the sample with the shortest round trip", async () => {
         clock.add(3000, 300, 8290);
         seen.push(clock.offset, clock.latency);
         return seen;
-    });
+    })();
     assert.deepEqual(offsets, [0, 5000, 4990, 5001, 5001, 300]);
 });
 
-test("the clock starts anew when a clock was set, and remembers while it does", async () => {
-    const offsets = await inPage(async () => {
-        const { Clock } = await import("/segue.js");
+test("the clock starts anew when a clock was set, and remembers while it does", () => {
+    const offsets = (() => {
         const clock = new Clock();
         clock.add(1000, 10, 6005);
         clock.add(2000, 30, 67015); // a minute later there, all of a sudden
         const set = clock.offset;
         clock.restart();
         return [set, clock.offset];
-    });
+    })();
     assert.deepEqual(offsets, [65000, 65000]);
 });
