@@ -69,7 +69,7 @@ test("frames of all forms are understood, and others are not taken for them", ()
             "not json",
         ];
         return frames.map((text) => readFrame(text).kind);
-    });
+    })();
     const known = ["state", "state", "change", "pong", "refusal", "refusal"];
     assert.deepEqual(kinds, [...known, "unknown", "unknown", "unknown", "unknown"]);
 });
