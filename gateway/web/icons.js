@@ -56,6 +56,7 @@ const sheet = template(`<svg class="symbols" aria-hidden="true">
   <symbol id="icon-photos" viewBox="0 0 24 24">
     <rect x="3.5" y="6.5" width="17" height="13" rx="2"/><path d="M6.5 3.5h11M4 16.5l5-5 4 4 2.5-2.5 4.5 4.5"/>
   </symbol>
+  <symbol id="icon-code" viewBox="0 0 24 24"><path d="m8 7-5 5 5 5M16 7l5 5-5 5M13.5 5l-3 14"/></symbol>
   <symbol id="icon-people" viewBox="0 0 24 24">
     <circle cx="9" cy="8" r="3.5"/>
     <path d="M2.5 19.5c.4-4 2.9-6 6.5-6s6.1 2 6.5 6M15.5 4.8a3.5 3.5 0 0 1 0 6.4M18 14c2.1.8 3.3 2.6 3.5 5.5"/>

@@ -145,10 +145,12 @@ function drawConnection(state) {
     $("connection").dataset.status = status;
     setText($("status"), word);
     setText($("connect"), state === "disconnected" ? "Connect" : "Disconnect");
-    gate.hear({ status: live?.status });
 }
 
 function tick() {
+    if (live) {
+        gate.hear(live); // it may ask for another token, which ends this one
+    }
     if (!live) {
         return;
     }

@@ -268,6 +268,29 @@ test("what cannot be said is told: no photo, a wrong key", async (t) => {
     );
 });
 
+test("a token that does not hold is told, and another one is asked for", async (t) => {
+    const strange = tokenOf("stranger", { key: "another-secret" });
+    const window = await Window.open(browser, gateways[0].url(`/timeline#token=${strange}`));
+    t.after(() => window.close());
+    const { page } = window;
+    await page.waitForSelector("#token-form:not([hidden])");
+    assert.match(await page.textContent("#token-reason"), /token/);
+    assert.equal(await page.isVisible("#stage"), false);
+    await page.fill("#token", tokenOf("native"));
+    await page.click("#token-form [type=submit]");
+    await new Timeline(page).is("Connected");
+    assert.equal(await page.textContent("#user"), "native");
+});
+
+test("a token that ends while it is in use is asked for anew", async (t) => {
+    const exp = Math.floor(Date.now() / 1000) + 2;
+    const brief = tokenOf("brief", { claims: { exp } });
+    const window = await Window.open(browser, gateways[1].url(`/timeline#token=${brief}`));
+    t.after(() => window.close());
+    await window.page.waitForSelector("#token-form:not([hidden])");
+    assert.match(await window.page.textContent("#token-reason"), /expired/);
+});
+
 test("HTML in what comes is only ever text", async (t) => {
     const hostile = `<img src=x onerror="document.title='owned'">`;
     const timeline = await Timeline.open(t, gateways[1], "target");
