@@ -38,8 +38,7 @@ static const struct config_option options[] = {
      "browser pages that may connect: * for all, or\nscheme://host[:port], also "
      "https://*.example.com"},
     {NULL, "anonymous", KIND_PROTOCOLS, AT(anonymous), "chat,feed", 0, 0, "LIST",
-     "protocols that may be used without a token: some of player,\nplayback, chat, feed and "
-     "events"},
+     "protocols that may be used without a token: chat, feed"},
     {NULL, "trusted-proxies", KIND_RANGES, AT(trusted_proxies), NULL, 0, 0, "LIST",
      "addresses or CIDRs whose X-Forwarded-For is believed"},
 

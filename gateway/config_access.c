@@ -143,9 +143,10 @@ bool config_allows_origin(const struct config *config, struct str origin)
     return false;
 }
 
+/* What belongs to a user can't do without one: all who are nobody would share it. */
 bool config_is_protocol(struct str item)
 {
-    static const char *const names[] = {"player", "playback", "chat", "feed", "events"};
+    static const char *const names[] = {"chat", "feed"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (str_equal(item, str_of(names[i]))) {

@@ -243,7 +243,9 @@ static bool add_item(struct config *config, const struct config_option *option, 
         return refuse(why, item, "is not *, scheme://host[:port] or scheme://*.host[:port]");
     }
     if (option->kind == KIND_PROTOCOLS && !config_is_protocol(item)) {
-        return refuse(why, item, "is not one of player, playback, chat, feed, events");
+        return refuse(
+            why, item,
+            "is not one of chat, feed (all else belongs to a user, and needs a token)");
     }
     if (option->kind == KIND_SECRETS && item.len > option->max) {
         snprintf(why, CONFIG_WHY_MAX, "is longer than %llu bytes",

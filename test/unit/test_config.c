@@ -293,7 +293,8 @@ static void other_wrong_values_have_their_own_words(void **state)
     assert_wrong("--log-format: JSON is not one of text, json", "--log-format=JSON");
     assert_wrong("--jwt-issuer: must not be empty", "--jwt-issuer", "");
     assert_wrong("--jwt-secret: must not be empty", "--jwt-secret", "");
-    assert_wrong("--anonymous: chats is not one of player, playback, chat, feed, events",
+    assert_wrong("--anonymous: chats is not one of chat, feed (all else belongs to a user, and "
+                 "needs a token)",
                  "--anonymous", "chat,chats");
     assert_wrong("--redis-prefix: a{b} is not printable ASCII without blanks and braces",
                  "--redis-prefix", "a{b}");
@@ -382,11 +383,11 @@ static void keys_and_protocols_are_as_they_were_given(void **state)
 {
     (void)state;
     assert_runs("--api-key", "one,with a comma", "--api-key=two", "--api-key", "",
-                "--anonymous=events, player");
+                "--anonymous=feed");
     assert_int_equal(config->api_keys.count, 2);
     assert_string_equal(config->api_keys.items[0], "one,with a comma");
     assert_string_equal(config->api_keys.items[1], "two");
-    assert_true(config_allows_anonymous(config, "player"));
+    assert_true(config_allows_anonymous(config, "feed"));
     assert_false(config_allows_anonymous(config, "chat"));
     assert_runs("--anonymous", "");
     assert_false(config_allows_anonymous(config, "chat"));
