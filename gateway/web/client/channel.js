@@ -114,7 +114,12 @@ class OfficialChannel extends Emitter {
     }
 
     #hear(socket, event) {
-        socket.on(event, (...args) => this.tell(event, ...args));
+        socket.on(event, (...args) => {
+            if (socket._pid !== undefined && typeof args.at(-1) === "string") {
+                args.pop(); // the place in the stream, which that client leaves there
+            }
+            this.tell(event, ...args);
+        });
     }
 
     get isResting() {
@@ -165,7 +170,8 @@ class OfficialChannel extends Emitter {
 
     async #giveAuth(give) {
         try {
-            give({ ...(await authOf(this.#gateway)), recovery: true });
+            const canRecover = "recovered" in this.#socket; // 4.6 and later
+            give({ ...(await authOf(this.#gateway)), ...(canRecover && { recovery: true }) });
         } catch {
             this.#socket.io.engine?.close(); // no token is to be had now: again after a pause
         }

@@ -24,7 +24,7 @@ export type Off = () => void;
 
 type Handler<Arguments extends unknown[]> = (...args: Arguments) => unknown;
 
-export class Emitter<Told extends Record<string, unknown[]>> {
+export class Emitter<Told extends { [Event in keyof Told]: unknown[] }> {
     /** A handler that throws is reported, and the others go on. */
     on<Event extends keyof Told>(event: Event, handler: Handler<Told[Event]>): Off;
 }
@@ -67,7 +67,7 @@ export interface Clock {
     readonly latency: number | undefined;
 }
 
-export interface PlayerEvents extends Record<string, unknown[]> {
+export interface PlayerEvents {
     state: [state: PlayerState | null, whose: "self" | "other" | "server", type?: Change];
     status: [status: Status];
     refused: [why: { code: "invalid_format" | "unavailable"; reason?: string }];
@@ -146,7 +146,7 @@ export interface CarplayOptions extends SocketOptions {
     window?: EventTarget | null;
 }
 
-export interface CarplayEvents extends Record<string, unknown[]> {
+export interface CarplayEvents {
     /** Where something plays, its state follows, unless it is known. */
     connect: [how: { recovered: boolean }];
     state: [state: PlaybackState];
@@ -253,7 +253,7 @@ export interface PendingMessage {
     failed: boolean;
 }
 
-export interface RoomEvents extends Record<string, unknown[]> {
+export interface RoomEvents {
     entered: [how: { isBack: boolean }];
     message: [message: Message];
     gap: [];
@@ -292,7 +292,7 @@ export interface FeedOptions extends GatewayOptions {
     topic?: string;
 }
 
-export interface FeedEvents extends Record<string, unknown[]> {
+export interface FeedEvents {
     message: [text: string, from: { server: string }];
     subscribed: [is: boolean];
     refused: [why: { code: string; message: string }];
