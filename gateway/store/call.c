@@ -13,7 +13,7 @@
 enum {
     PENDING_MAX = 100000, /* calls of the process under way */
     COMPLAIN_US = 1000000,
-    TRIES_MAX = 50,   /* somebody may flush the scripts again and again */
+    TRIES_MAX = 500,  /* somebody may flush the scripts again and again */
     SPARE_MAX = 1024, /* finished calls kept for reuse */
     SPARE_ROOM = 4096 /* ... unless they held more bytes than this */
 };
