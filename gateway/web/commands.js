@@ -1,5 +1,5 @@
-// Commands: what a web player hears from the car. Play, pause and seek are applied to the state by the server and reach the
-// player as every change does; "next" and "previous" only a player can obey, because it knows the queue.
+// Commands: what a web player hears from the car. Play, pause and seek are applied to the state by the server and reach
+// the player as every change does; "next" and "previous" only a player can obey, because it knows the queue.
 
 import { carplay } from "./segue.js";
 

@@ -1,7 +1,7 @@
 // Device: one player of the user, with a queue: the client library's player (segue.js), and what to play next.
 //
-// At the end of a track, and when a car asks for the next one, somebody has to choose: who chose last does so at once; the
-// others wait, each for its own time, and only step in when nobody did.
+// At the end of a track, and when a car asks for the next one, somebody has to choose: who chose last does so at once;
+// the others wait, each for its own time, and only step in when nobody did.
 
 import { player } from "./segue.js";
 import { findTrack, PLAYLIST, trackAfter } from "./tracks.js";

@@ -1,4 +1,5 @@
-// Room: what is to be shown of a chat room (room-view.js): the messages, notes of who comes and goes, and what is on its way.
+// Room: what is to be shown of a chat room (room-view.js): the messages, notes of who comes and goes, and what is on
+// its way.
 
 import { rooms } from "./segue.js";
 

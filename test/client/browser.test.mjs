@@ -198,5 +198,6 @@ test("a room and a feed, from another origin", async (t) => {
         self.room.leave();
         self.news.disconnect();
     });
-    await until(async () => (await ask(site.gateways[1], "GET", "/api/rooms/lobby")).json().count === 0, "she has left");
+    const count = async () => (await ask(site.gateways[1], "GET", "/api/rooms/lobby")).json().count;
+    await until(async () => (await count()) === 0, "she has left");
 });

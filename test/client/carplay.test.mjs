@@ -108,13 +108,15 @@ describe("a state", () => {
         service.sendPlaybackState(STATE);
         await server.ack(0, { ok: true });
         await time.pass(5000);
-        assert.deepEqual(await service.sendPlaybackState({ ...STATE, currentTime: 15.4 }), { ok: true, unchanged: true });
+        const answer = await service.sendPlaybackState({ ...STATE, currentTime: 15.4 });
+        assert.deepEqual(answer, { ok: true, unchanged: true });
         service.sendPlaybackState({ ...STATE, currentTime: 16 });
         service.sendPlaybackState({ ...STATE, currentTime: 16, isPlaying: false });
         service.sendPlaybackState({ ...STATE, currentTime: 16, isPlaying: false, mediaId: 8 });
         assert.equal(server.heard.length, 4);
         await server.emit("playback_state", { userId: 1, ...STATE, isPlaying: false });
-        assert.equal((await service.sendPlaybackState({ ...STATE, isPlaying: false })).unchanged, true, "others said it");
+        const known = await service.sendPlaybackState({ ...STATE, isPlaying: false });
+        assert.equal(known.unchanged, true, "others said it");
         await server.emit("carplay_command", { command: "play" });
         service.sendPlaybackState({ ...STATE, isPlaying: false });
         assert.equal(server.heard.length, 5, "a command has changed what is known");

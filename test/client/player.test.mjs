@@ -37,6 +37,7 @@ const frame = (more = {}) => ({
     time_state_update: new Date(Date.now()).toISOString(),
     ...more,
 });
+const now = () => new Date(Date.now()).toISOString();
 const says = (...frames) => Socket.newest.says(...frames.map((one) => JSON.stringify(one)));
 const messages = () => Socket.newest.sent.map((text) => JSON.parse(text));
 const sent = () => messages().filter(({ type_push_state: type }) => type !== "ping");
@@ -163,7 +164,7 @@ describe("the clock", () => {
 });
 
 describe("without a connection", () => {
-    test("commands are applied here, and sent once when it is back: the newest of a kind, as of when they were made", async () => {
+    test("commands are applied here, and sent once when it is back: the newest of a kind", async () => {
         await online();
         await Socket.newest.closes(1012);
         assert.deepEqual([device.online, device.known], [false, false]);
@@ -435,13 +436,13 @@ describe("what goes wrong", () => {
         await online();
         device.pause();
         await time.pass(100);
-        await says({ type_push_state: "new_track", track_id: 9, time_state_update: new Date(Date.now()).toISOString() });
+        await says({ type_push_state: "new_track", track_id: 9, time_state_update: now() });
         assert.equal(Socket.made.length, 2);
         await Socket.newest.open();
         await says(frame());
         device.pause();
         await time.pass(400);
-        await says({ type_push_state: "new_track", track_id: 9, time_state_update: new Date(Date.now()).toISOString() });
+        await says({ type_push_state: "new_track", track_id: 9, time_state_update: now() });
         assert.equal(Socket.made.length, 2, "long after is no crossing");
     });
 

@@ -60,7 +60,8 @@ test("objects have the members that the types say", async () => {
     };
     for (const [name, object] of Object.entries(objects)) {
         const symbol = exported.find((one) => one.name === name);
-        const members = checker.getPropertiesOfType(checker.getDeclaredTypeOfSymbol(symbol)).map((member) => member.name);
+        const type = checker.getDeclaredTypeOfSymbol(symbol);
+        const members = checker.getPropertiesOfType(type).map((member) => member.name);
         assert.ok(members.length >= 2, name);
         for (const member of members) {
             assert.ok(member in object, `${name} has ${member}`);

@@ -4,11 +4,12 @@
 //   service.connect((state) => show(state), ({ command, value }) => obey(command, value));
 //   service.sendPlaybackState({ isPlaying: true, currentTime: 12, duration: 200, mediaId: 7 });
 //
-// Only changes go on the wire: a state that follows from the one before (it plays, and so much time has passed) says nothing.
-// A state that is said without a connection is kept, the newest one, and sent when there is one.
+// Only changes go on the wire: a state that follows from the one before (it plays, and so much time has passed) says
+// nothing. A state that is said without a connection is kept, the newest one, and sent when there is one.
 //
-// A native application around the page speaks through window.postMessage({type: "CARPLAY_COMMAND", command, value}): that
-// becomes a command. Without a connection it is handed to onCommand at once: a car's buttons work in a tunnel, too.
+// A native application around the page speaks through window.postMessage({type: "CARPLAY_COMMAND", command, value}):
+// that becomes a command. Without a connection it is handed to onCommand at once: a car's buttons work in a tunnel,
+// too.
 
 import { openChannel } from "./channel.js";
 import { Emitter } from "./emitter.js";
@@ -22,8 +23,8 @@ export function carplay(options = {}) {
 }
 
 /**
- * Tells: "state" (PlaybackState), "command" ({command, value?}), "status" (status), "error" ({code, message}), "connect"
- * ({recovered}; where something plays, its state follows unless it is known).
+ * Tells: "state" (PlaybackState), "command" ({command, value?}), "status" (status), "error" ({code, message}),
+ * "connect" ({recovered}; where something plays, its state follows unless it is known).
  */
 export class Carplay extends Emitter {
     /** The newest PlaybackState of the server or of ours; null before the first. */
@@ -168,7 +169,8 @@ export class Carplay extends Emitter {
         this.#offs = [];
     }
 
-    // The application's script runs in this window; a WebView's own message comes from nowhere. Frames of others do not count.
+    // The application's script runs in this window; a WebView's own message comes from nowhere. Frames of others do not
+    // count.
     #fromBridge = ({ data, source, origin }) => {
         const isOwn = source === this.#window || (source === null && origin === "");
         if (!isOwn || data?.type !== BRIDGE) {

@@ -1,5 +1,5 @@
-// Channel: the namespace / of the gateway's Socket.IO, through our own client (socketio.js), or through the official one
-// where the application brings it along: `io` of socket.io-client 3 or 4. Both look the same from here.
+// Channel: the namespace / of the gateway's Socket.IO, through our own client (socketio.js), or through the official
+// one where the application brings it along: `io` of socket.io-client 3 or 4. Both look the same from here.
 //
 // Events of the server come under their names; "connect" ({recovered}) and "disconnect" (reason) are the channel's own.
 //

@@ -1,5 +1,5 @@
-// Emitter: handlers by the name of what they wait for. One that throws, or whose promise is rejected, is reported, and the
-// others go on.
+// Emitter: handlers by the name of what they wait for. One that throws, or whose promise is rejected, is reported, and
+// the others go on.
 
 export class Emitter {
     #handlers = new Map();

@@ -11,8 +11,9 @@
 //   event --> pending changes --quiet for 500 ms---------------------> assetDelete, assetHidden, assetTrash
 //                             --quiet for 5 s, or 10 s after the first-> assetUploaded
 //
-// Changes of one asset keep their order: an upload that still waits is forgotten when its asset is deleted, and is handled
-// first when its asset is hidden or trashed. Events that ask for a refresh come after the changes that came before them.
+// Changes of one asset keep their order: an upload that still waits is forgotten when its asset is deleted, and is
+// handled first when its asset is hidden or trashed. Events that ask for a refresh come after the changes that came
+// before them.
 //
 // Two sets of events say the same in old and new words; one of them is listened to.
 
@@ -58,8 +59,8 @@ export function events(options = {}) {
 }
 
 /**
- * Tells: the four actions ({action, ids, data}), every event of the server under its name, "connect" ({recovered}: nothing
- * was missed; false: refresh), "stale" (changes that were given up: refresh).
+ * Tells: the four actions ({action, ids, data}), every event of the server under its name, "connect" ({recovered}:
+ * nothing was missed; false: refresh), "stale" (changes that were given up: refresh).
  */
 export class Events extends Emitter {
     /** "disconnected", "connected" or "reconnecting". */

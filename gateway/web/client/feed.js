@@ -7,8 +7,8 @@
 //
 //   online --initial--> known by an id --connect--> connected --subscribe--> asked --confirmation--> subscribed
 //
-// What was asked for is kept: after a break the new connection subscribes again. Lines that came meanwhile are gone, as they
-// are for everybody who was not there.
+// What was asked for is kept: after a break the new connection subscribes again. Lines that came meanwhile are gone, as
+// they are for everybody who was not there.
 
 import { Emitter } from "./emitter.js";
 import { Gateway } from "./gateway.js";
@@ -23,8 +23,8 @@ export function feed(options = {}) {
 }
 
 /**
- * Tells: "message" (text, {server}), "subscribed" (boolean), "refused" ({code, message}), "status" (status; also when the
- * connection has got its id).
+ * Tells: "message" (text, {server}), "subscribed" (boolean), "refused" ({code, message}), "status" (status; also when
+ * the connection has got its id).
  */
 export class Feed extends Emitter {
     server = ""; // the process that serves this connection

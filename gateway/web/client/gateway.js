@@ -2,8 +2,8 @@
 //
 //   url      http(s) address; where this module was loaded from a gateway, that gateway
 //   token    a text, or a function that gives one (or a promise of one) and is asked before every connection. When the
-//            service has said that the last one does not hold, it is asked with {renew: true}; giving nothing then means
-//            that there is no other one.
+//            service has said that the last one does not hold, it is asked with {renew: true}; giving nothing then
+//            means that there is no other one.
 
 const READY_LIMIT_MS = 3000;
 

@@ -1,7 +1,7 @@
 // Link: a wire whose messages are JSON objects, one each: rooms and feeds. The player's adds a clock (player-link.js).
 //
-// These protocols do not answer by themselves, so a connection that has died while the machine slept looks alive for long.
-// After a sleep, and in another network, a page's link is made anew.
+// These protocols do not answer by themselves, so a connection that has died while the machine slept looks alive for
+// long. After a sleep, and in another network, a page's link is made anew.
 
 import { Wire } from "./wire.js";
 

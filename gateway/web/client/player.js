@@ -6,11 +6,11 @@
 //   device.newTrack({ trackId: 7, fromIs: "album", fromIsId: 3 });
 //   device.position                                                   // seconds, now
 //
-// A command is applied here first and then sent: the server forwards it to all the others and never says it back. Whatever
-// the server sends is applied as it comes; a state frame replaces everything.
+// A command is applied here first and then sent: the server forwards it to all the others and never says it back.
+// Whatever the server sends is applied as it comes; a state frame replaces everything.
 //
-// A command made while there is no connection is applied here as well and kept: the newest one of its kind, with the time at
-// which it was made. When the connection is back, the server's state comes first and then these commands, once.
+// A command made while there is no connection is applied here as well and kept: the newest one of its kind, with the
+// time at which it was made. When the connection is back, the server's state comes first and then these commands, once.
 //
 // Two commands that cross on the way are the one case where sender and others may disagree on the order. When another's
 // change arrives within a round trip of a command of ours, the device asks for the truth by connecting anew.
@@ -51,8 +51,8 @@ export class Player extends Emitter {
     #refreshTimer = 0;
 
     /**
-     * @param {{url?: string | URL, token?: any, WebSocket?: any, pauseOnLeave?: boolean | ((player: Player) => boolean),
-     *     page?: EventTarget | null}} options
+     * @param {{url?: string | URL, token?: any, WebSocket?: any,
+     *     pauseOnLeave?: boolean | ((player: Player) => boolean), page?: EventTarget | null}} options
      */
     constructor({ url, token, pauseOnLeave = true, page = globalThis.window ?? null, ...wire }) {
         super();

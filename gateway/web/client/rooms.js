@@ -4,11 +4,11 @@
 //   room.on("message", ({ text, name, mine }) => ...);
 //   room.say("hello", "Ann");
 //
-// Every message is told once and in the room's order, also when the connection breaks: the history that comes with the next
-// one brings what was missed, as far as it reaches back ("gap" when it does not).
+// Every message is told once and in the room's order, also when the connection breaks: the history that comes with the
+// next one brings what was missed, as far as it reaches back ("gap" when it does not).
 //
-// A message of one's own is pending until the room says it back: its place among the others is the room's to decide. When
-// the connection breaks first, the history tells whether it arrived; if not, it has failed, and may be said again.
+// A message of one's own is pending until the room says it back: its place among the others is the room's to decide.
+// When the connection breaks first, the history tells whether it arrived; if not, it has failed, and may be said again.
 
 import { Emitter } from "./emitter.js";
 import { Gateway } from "./gateway.js";
@@ -36,9 +36,9 @@ export function rooms(options = {}) {
 }
 
 /**
- * Made by rooms().enter(). Tells: "entered" ({isBack}), "message" ({id, clientId, name, text, at, mine}), "gap" (something
- * may be missing here), "joined" and "left" ({clientId, members}), "pending" (the list has changed), "refused" ({code,
- * message}), "status" (status).
+ * Made by rooms().enter(). Tells: "entered" ({isBack}), "message" ({id, clientId, name, text, at, mine}), "gap"
+ * (something may be missing here), "joined" and "left" ({clientId, members}), "pending" (the list has changed),
+ * "refused" ({code, message}), "status" (status).
  */
 export class Room extends Emitter {
     id = "";

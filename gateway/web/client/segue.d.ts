@@ -1,8 +1,12 @@
 // Types of Segue's client.
 
-/** The token, or who gives it. It is asked before every connection; `renew`: the service says that the last one does not
- * hold, and giving nothing means that there is no other. */
-export type Token = string | ((why: { renew: boolean }) => string | null | undefined | Promise<string | null | undefined>);
+type Text = string | null | undefined;
+
+/**
+ * The token, or who gives it: asked before every connection. `renew`: the service says that the last one does not hold;
+ * giving nothing then means that there is no other.
+ */
+export type Token = string | ((why: { renew: boolean }) => Text | Promise<Text>);
 
 /** Where the service is and who we are to it. */
 export interface GatewayOptions {

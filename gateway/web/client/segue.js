@@ -9,8 +9,8 @@
 // Below all of them: wire.js (a WebSocket that comes back), socketio.js and socketio-packet.js, gateway.js (address and
 // token), emitter.js (handlers).
 //
-// The build puts the modules together into one file (scripts/bundle-client), which the gateway serves as /segue.js. They
-// are modules of their own as well: `npm install PATH/gateway/web/client`.
+// The build puts the modules together into one file (scripts/bundle-client), which the gateway serves as /segue.js.
+// They are modules of their own as well: `npm install PATH/gateway/web/client`.
 
 export { carplay, Carplay } from "./carplay.js";
 export { events, Events } from "./events.js";

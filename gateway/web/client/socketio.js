@@ -219,8 +219,9 @@ function engineUrl(address) {
 /**
  * One namespace of a connection. Made by SocketIO.of().
  *
- * Tells events of the server under their names, and of the socket itself: "connect" ({recovered}), "disconnect" (reason),
- * "connect_error" ({message, code}). A handler of an event that wants an acknowledgement gets `reply` as its last argument.
+ * Tells events of the server under their names, and of the socket itself: "connect" ({recovered}), "disconnect"
+ * (reason), "connect_error" ({message, code}). A handler of an event that wants an acknowledgement gets `reply` as its
+ * last argument.
  */
 export class Socket extends Emitter {
     namespace;

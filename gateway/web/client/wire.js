@@ -17,8 +17,8 @@
  * @property {string[] | (() => string[] | Promise<string[]>)} [protocols]  likewise
  * @property {() => Promise<boolean>} [isReady]  does the service take connections at all? Tells a refusal from a
  *     failure, which a browser's WebSocket does not
- * @property {() => boolean | Promise<boolean>} [renew]  the token has expired; true: there is a new one, try again; rejected:
- *     none is to be had now, ask again later
+ * @property {() => boolean | Promise<boolean>} [renew]  the token has expired; true: there is a new one, try again;
+ *     rejected: none is to be had now, ask again later
  * @property {(wire: any) => void} [onStatus]  runs after every change of status
  * @property {typeof WebSocket} [WebSocket]    where there is no global one, or another is wanted
  */

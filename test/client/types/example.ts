@@ -1,4 +1,5 @@
-// Every part of the client as an application in TypeScript uses it. Checked, not run; lines with @ts-expect-error must fail.
+// Every part of the client as an application in TypeScript uses it. Checked, not run; what follows a @ts-expect-error
+// must be refused.
 
 import { carplay, events, feed, player, RequestError, rooms, SocketIO } from "segue";
 import type { Batch, Connection, PlaybackState, PlayerState, Status, Token } from "segue";
