@@ -367,6 +367,18 @@ describe("life", () => {
         assert.equal(server.Socket.made.length, 2);
     });
 
+    test("whom the server has sent away stays away, until somebody wants it", async () => {
+        await online();
+        await server.dismiss();
+        assert.deepEqual([live.status, live.connection.value], ["stopped", "disconnected"]);
+        live.background();
+        live.foreground();
+        await time.pass(60_000);
+        assert.equal(server.Socket.made.length, 1);
+        live.connect();
+        assert.equal(server.Socket.made.length, 2);
+    });
+
     test("logout disconnects, clears what is pending, and forgets the place", async () => {
         await online();
         await upload("mine");

@@ -366,6 +366,24 @@ describe("a token", () => {
         assert.deepEqual(reasons, [false, true, true, true]);
     });
 
+    test("that no browser would send is asked for again", async () => {
+        class Picky extends Socket {
+            constructor(url, protocols) {
+                if (protocols[1]?.includes(" ")) {
+                    throw new SyntaxError("invalid subprotocol");
+                }
+                super(url, protocols);
+            }
+        }
+        const tokens = ["not a token", "t"];
+        make({ token: async () => tokens.shift(), WebSocket: Picky });
+        await settled();
+        assert.deepEqual([device.status, device.reason], ["waiting", "no token that could be sent"]);
+        await time.pass(500);
+        assert.equal(device.status, "connecting");
+        assert.deepEqual(Picky.made.at(-1).protocols, ["bearer", "t"]);
+    });
+
     test("that comes too late is of no use to somebody who has left", async () => {
         let give;
         make({ token: () => new Promise((resolve) => (give = resolve)) });
@@ -460,6 +478,11 @@ describe("what goes wrong", () => {
         await says(frame());
         assert.deepEqual(seen, ["second"]);
         assert.equal(report.mock.callCount(), 2);
+    });
+
+    test("where there is no WebSocket, that is said", () => {
+        device = player({ url: "https://segue.test", page: null, WebSocket: null });
+        assert.throws(() => device.connect(), /there is no WebSocket here/);
     });
 
     test("where the gateway is must be said, unless the module came from one", () => {

@@ -14,6 +14,7 @@ import { suiteSite } from "../e2e/lib/site.mjs";
 import { tokenOf } from "../e2e/lib/token.mjs";
 
 const KEY = "the-backends-key";
+const NATIVE = "--experimental-websocket"; // Node 20 and later; from 22 on it is there without asking
 
 const site = suiteSite({ flags: { "api-key": KEY } });
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
@@ -29,8 +30,8 @@ for (const name of ["ws", "socket.io-client"]) {
 }
 after(() => rmSync(place, { recursive: true }));
 
-// Runs the example that imports these names; `lines` is what it says.
-function run(t, names, user) {
+// Runs the example that imports these names. native: with the WebSocket that this Node brings along.
+function run(t, names, user, { native = false } = {}) {
     const code = examples.find((one) => one.includes(`import { ${names} } from`));
     assert.ok(code, `an example with ${names}`);
     const file = join(place, `${names.replaceAll(/\W+/g, "-")}.mjs`);
@@ -39,8 +40,9 @@ function run(t, names, user) {
         .replaceAll('"https://gateway.example/segue.js"', '"segue"')
         .replaceAll("https://gateway.example", address);
     writeFileSync(join(place, "begin.mjs"), 'import WebSocket from "ws";\nglobalThis.WebSocket = WebSocket;\n');
-    writeFileSync(file, `import "./begin.mjs";\nconst token = ${JSON.stringify(tokenOf(user))};\n${text}`);
-    const child = spawn(process.execPath, [file], { cwd: place, stdio: ["ignore", "pipe", "pipe"] });
+    const begin = native ? "" : 'import "./begin.mjs";\n';
+    writeFileSync(file, `${begin}const token = ${JSON.stringify(tokenOf(user))};\n${text}`);
+    const child = spawn(process.execPath, [...(native ? [NATIVE] : []), file], { cwd: place, stdio: ["ignore", "pipe", "pipe"] });
     t.after(() => child.kill("SIGKILL"));
     const example = { output: "" };
     child.stdout.on("data", (data) => (example.output += data));
@@ -64,6 +66,13 @@ test("player", async (t) => {
     const state = await site.stateWhen(user, ({ on_pause: paused }) => paused === true);
     assert.deepEqual([state.track_id, Math.floor(state.last_sec_position)], [7, 42]);
 });
+
+if (process.allowedNodeEnvironmentFlags.has(NATIVE)) {
+    test("player, with the WebSocket of Node itself", async (t) => {
+        const example = run(t, "player", site.user(), { native: true });
+        await example.says("self 7 true", "self 7 false", "42.0", "server 7 false");
+    });
+}
 
 test("carplay", async (t) => {
     const example = run(t, "carplay", site.user());

@@ -32,6 +32,8 @@ const UPLOADED = "assetUploaded";
 const DELETED = "assetDelete";
 const REFRESH = "refresh"; // no change of its own: look again
 
+const SENT_AWAY = new Set(["stopped", "refused"]);
+
 // What the events of each set mean.
 const SETS = {
     standard: {
@@ -157,12 +159,14 @@ export class Events extends Emitter {
         this.#channel.close();
     }
 
-    /** The application is seen again. */
+    /** The application is seen again. Who was sent away (4403) does not come back for that. */
     foreground() {
         clearTimeout(this.#backgroundTimer);
         if (this.#isWanted) {
             this.#clearStale();
-            this.#wake();
+            if (!SENT_AWAY.has(this.status)) {
+                this.#wake();
+            }
         }
     }
 

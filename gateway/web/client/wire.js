@@ -51,11 +51,14 @@ export class Wire {
     #renewed = false; // a new token came, and has not held yet
 
     /** @param {WireOptions} options */
-    constructor(options) {
-        this.#options = { WebSocket: globalThis.WebSocket, onStatus: () => {}, protocols: [], ...options };
+    constructor({ WebSocket = globalThis.WebSocket, ...options }) {
+        this.#options = { onStatus: () => {}, protocols: [], ...options, WebSocket };
     }
 
     open() {
+        if (!this.#options.WebSocket) {
+            throw new TypeError("there is no WebSocket here: give one as an option");
+        }
         this.#failures = 0;
         this.#refusals = 0;
         this.#renewed = false;
@@ -175,15 +178,23 @@ export class Wire {
     // Meanwhile it may have been closed, or another attempt may have taken this one's place.
     async #dialSoon(url, promise) {
         const attempt = this.#attempts;
-        let run = () => this.lost("no token");
+        let protocols = null;
         try {
-            const protocols = await promise;
-            run = () => this.#dial(url, protocols);
+            protocols = await promise;
         } catch {
             // No token is to be had now.
         }
-        if (attempt === this.#attempts) {
-            run();
+        if (attempt !== this.#attempts) {
+            return;
+        }
+        if (protocols === null) {
+            this.lost("no token");
+            return;
+        }
+        try {
+            this.#dial(url, protocols);
+        } catch {
+            this.lost("no token that could be sent");
         }
     }
 
