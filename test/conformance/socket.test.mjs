@@ -246,7 +246,7 @@ for (const [meeting, gateways] of MEETINGS) {
         const TIMEOUT = 1000 * SLOW;
         const site = conformanceSite({
             gateways,
-            flags: { "connect-timeout": TIMEOUT, "ping-interval": 300 * SLOW, "ping-timeout": 200 * SLOW },
+            flags: { "connect-timeout": TIMEOUT, "ping-interval": 300 * SLOW, "ping-timeout": 800 * SLOW },
         });
 
         test("the connection is closed after --connect-timeout, heartbeats or not", async () => {
@@ -254,7 +254,7 @@ for (const [meeting, gateways] of MEETINGS) {
             const began = Date.now();
             await wire.closed();
             const passed = Date.now() - began;
-            assert.ok(passed > TIMEOUT * 0.8 && passed < TIMEOUT + patient(1500), `${passed} ms`);
+            assert.ok(passed > TIMEOUT * 0.8 && passed < TIMEOUT + patient(3000), `${passed} ms`);
         });
 
         test("... over polling as well", async () => {
@@ -269,7 +269,7 @@ for (const [meeting, gateways] of MEETINGS) {
             }
             await polling.isGone();
             const passed = Date.now() - began;
-            assert.ok(passed > TIMEOUT * 0.5 && passed < TIMEOUT + patient(1500), `${passed} ms`);
+            assert.ok(passed > TIMEOUT * 0.5 && passed < TIMEOUT + patient(3000), `${passed} ms`);
         });
 
         test("a socket of any namespace is enough", async () => {

@@ -255,6 +255,57 @@ describe("the upgrade of Engine.IO", { concurrency: 8 }, () => {
         }
     });
 
+    test("a POST at the same moment as the 5 is served once or not at all, and everybody hears the same", async () => {
+        const last = seek(1000);
+        for (let round = 0; round < 15; round++) {
+            const user = site.user();
+            const witness = await site.wireOf(user, 2);
+            const polling = await site.pollingOf(user);
+            const wire = await prober(polling, round % 3);
+            assert.equal((await polling.get().answer).text, "6");
+            const post = polling.post([seek(round)]);
+            wire.send("5");
+            const { status } = await post;
+            assert.ok([200, 400].includes(status), `round ${round}: ${status}`);
+            // What it has done, if anything, was done before its answer; this command comes behind it.
+            witness.send(last);
+            const heard = [[], []];
+            for (const [i, line] of [wire, witness].entries()) {
+                while (heard[i].at(-1) !== last) {
+                    heard[i].push(await line.next());
+                }
+                await hearsNothing(line);
+            }
+            assert.deepEqual(heard[0], heard[1], `round ${round}`);
+            const before = heard[0].slice(0, -1);
+            assert.ok(before.length === 1 || (before.length === 0 && status === 400), `round ${round}: ${status}`);
+        }
+    });
+
+    test("an attachment that was announced in a POST may come over the websocket", async () => {
+        const polling = await site.pollingOf(site.user());
+        await polling.send('451-["ping",{"_placeholder":true,"num":0}]');
+        const wire = await upgraded(polling, 1);
+        wire.send(Buffer.from("abc"));
+        assert.equal(await wire.next(), PONG);
+        await hearsNothing(wire);
+    });
+
+    test("the rate of a session goes with it", async (t) => {
+        const slow = await testSite(t, { gateways: 2, flags: { rate: 5, burst: 20 } });
+        const polling = await slow.pollingOf(slow.user());
+        await polling.send(...Array.from({ length: 19 }, () => PING));
+        const wire = await slow.wire(1, { sid: polling.sid });
+        wire.send("2probe");
+        assert.equal(await wire.next(), "3probe");
+        await polling.get().answer;
+        wire.send("5");
+        for (let i = 0; i < 60; i++) {
+            wire.send(PING);
+        }
+        assert.equal((await wire.closed()).code, 1008);
+    });
+
     test("the end of the websocket ends the session", async () => {
         const polling = await site.pollingOf(site.user());
         const wire = await upgraded(polling, 1);

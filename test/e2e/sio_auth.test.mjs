@@ -213,7 +213,7 @@ describe("tokens on Socket.IO", { concurrency: 8 }, () => {
             const wire = await connected(await site.wire(0), { token: mint({ sub: user, exp }) });
             await wire.next();
             const late = Date.now() - exp * 1000;
-            assert.ok(late >= 0 && late < patient(1500), `${late} ms after`);
+            assert.ok(late >= 0 && late < patient(3000), `${late} ms after`);
         });
 
         test("a polling session between two polls learns it at the next, on any process", async () => {
