@@ -11,7 +11,6 @@ import { request } from "../e2e/lib/http.mjs";
 import { patient, sleep, SLOW, until, within } from "../e2e/lib/patience.mjs";
 import { conformanceSite, MAX_PAYLOAD, MEETINGS } from "./lib/program.mjs";
 
-const HANGS_MS = 150 * SLOW;
 const PATH = "/engine.io/";
 
 for (const [meeting, gateways] of MEETINGS) {
@@ -21,11 +20,7 @@ for (const [meeting, gateways] of MEETINGS) {
         const polling = (options) => site.polling(site.gateways, { path: PATH, ...options });
         const wire = (number = 0, options = {}) => site.wire(at(number), { path: PATH, ...options });
 
-        async function hanging(session) {
-            const get = session.get();
-            await sleep(HANGS_MS);
-            return get;
-        }
+        const hanging = (session) => site.hanging(session);
 
         test("the open packets", async () => {
             const [slow, fast] = [await polling(), await wire()];

@@ -13,18 +13,11 @@ import { tokenOf } from "./lib/token.mjs";
 const PING = eventPacket("ping");
 const PONG = eventPacket("pong");
 
-// Long enough for a GET to be on its way, known to Redis, and hanging.
-const HANGS_MS = 150 * SLOW;
-
 describe("Engine.IO over polling", { concurrency: 8 }, () => {
     const site = suiteSite({ gateways: 3, flags: { rate: 0 } });
     const session = (on) => site.pollingOf(site.user(), on);
 
-    async function hanging(polling, on) {
-        const get = polling.get({ on });
-        await sleep(HANGS_MS);
-        return get;
-    }
+    const hanging = (polling, on) => site.hanging(polling, { on });
 
     async function textOf(get) {
         const answer = await get.answer;
@@ -266,11 +259,11 @@ describe("Engine.IO over polling", { concurrency: 8 }, () => {
             for (let round = 0; round < 2; round++) {
                 const doomed = own.gateways.shift();
                 const t = stamp();
-                const failed = polling.get({ on: doomed, t }).answer.then(
+                const get = await own.hanging(polling, { on: doomed, t });
+                const failed = get.answer.then(
                     () => "answered",
                     () => "cut off",
                 );
-                await sleep(HANGS_MS);
                 await doomed.kill();
                 assert.equal(await failed, "cut off");
                 const repeated = polling.get({ t });
@@ -285,9 +278,7 @@ describe("Engine.IO over polling", { concurrency: 8 }, () => {
         test("with a new t after the kill goes on as well", async (t) => {
             const own = await testSite(t, { gateways: 2, flags: { rate: 0 } });
             const polling = await own.pollingOf(own.user());
-            const get = polling.get({ on: own.gateways[0] });
-            get.answer.catch(() => {});
-            await sleep(HANGS_MS);
+            await own.hanging(polling, { on: own.gateways[0] });
             await own.gateways[0].kill();
             const on = own.gateways[1];
             const answer = await polling.post([PING], { on });
@@ -312,8 +303,7 @@ describe("Engine.IO over polling", { concurrency: 8 }, () => {
         test("a draining process answers 6 and leaves the session alone", async (t) => {
             const own = await testSite(t, { gateways: 2, flags: { rate: 0, drain: 1 } });
             const polling = await own.pollingOf(own.user());
-            const get = polling.get({ on: own.gateways[0] });
-            await sleep(HANGS_MS);
+            const get = await own.hanging(polling, { on: own.gateways[0] });
             own.gateways[0].signal("SIGTERM");
             assert.equal(await textOf(get), "6");
             const on = own.gateways[1];

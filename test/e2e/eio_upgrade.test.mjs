@@ -4,13 +4,12 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { assertRefused, Wire } from "./lib/engine.mjs";
-import { patient, sleep, SLOW, until } from "./lib/patience.mjs";
+import { patient, sleep, until } from "./lib/patience.mjs";
 import { eventOf, eventPacket, hearsNothing } from "./lib/sio.mjs";
 import { suiteSite, testSite } from "./lib/site.mjs";
 
 const PING = eventPacket("ping");
 const PONG = eventPacket("pong");
-const HANGS_MS = 150 * SLOW;
 
 const seek = (value) => eventPacket("carplay_command", { command: "seek", value });
 
@@ -40,8 +39,7 @@ describe("the upgrade of Engine.IO", { concurrency: 8 }, () => {
     ]) {
         test(`2probe, 3probe, the hanging GET gets 6, 5 completes (${where})`, async () => {
             const polling = await site.pollingOf(site.user());
-            const hanging = polling.get({ on: site.gateways[get] });
-            await sleep(HANGS_MS);
+            const hanging = await site.hanging(polling, { on: site.gateways[get] });
             const wire = await prober(polling, ws);
             assert.equal((await hanging.answer).text, "6");
             wire.send("5");

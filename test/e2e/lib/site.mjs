@@ -9,7 +9,7 @@ import { Balancer } from "./balancer.mjs";
 import { Member } from "./chat.mjs";
 import { Polling, Wire } from "./engine.mjs";
 import { Gateway } from "./gateway.mjs";
-import { until } from "./patience.mjs";
+import { sleep, SLOW, until } from "./patience.mjs";
 import { Player } from "./player.mjs";
 import { Raw } from "./raw.mjs";
 import { Redis } from "./redis.mjs";
@@ -142,6 +142,16 @@ export class Site {
 
     async pollingOf(user, on = this.gateways, { auth = {}, ...options } = {}) {
         return connected(await this.polling(on, options), { token: tokenOf(user), ...auth });
+    }
+
+    // A GET of the session that is known to Redis and waits; of the gateway, or of the next.
+    async hanging(polling, { on, t } = {}) {
+        const get = polling.get({ on, t });
+        get.answer.catch(() => {});
+        const listened = async () => (await this.redis.call("PUBSUB", "CHANNELS", `*${polling.sid}*`)).length > 0;
+        await until(listened, "a GET hangs");
+        await sleep(100 * SLOW);
+        return get;
     }
 
     // One in front of the gateways that there are at any time.
