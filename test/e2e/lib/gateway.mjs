@@ -61,16 +61,24 @@ export class Gateway {
         const all = { listen: "127.0.0.1:0", "admin-listen": "127.0.0.1:0", drain: 0, ...flags };
         const command = [binary, ...argumentsOf(all)];
         gateway.#spawn(files ? ["prlimit", `--nofile=${files}`, ...command] : command, environment(env));
-        const admin = all["admin-listen"] !== "";
-        if (port) {
-            gateway.port = port;
-        } else {
-            await gateway.#learnPorts(admin);
-        }
-        if (ready) {
-            await gateway.ready();
+        try {
+            await gateway.#come(all["admin-listen"] !== "", port, ready);
+        } catch (error) {
+            await gateway.kill(); // or it would keep the test's process from ending
+            throw error;
         }
         return gateway;
+    }
+
+    async #come(admin, port, ready) {
+        if (port) {
+            this.port = port;
+        } else {
+            await this.#learnPorts(admin);
+        }
+        if (ready) {
+            await this.ready();
+        }
     }
 
     #spawn([program, ...args], env) {

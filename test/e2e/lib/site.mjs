@@ -39,6 +39,7 @@ export class Site {
     clients = []; // all that speak Engine.IO
     balancers = [];
     #options;
+    #closed = false;
 
     // gateways: how many; flags, env, binary: of all of them; redis: options of Redis.start.
     constructor(options = {}) {
@@ -59,6 +60,10 @@ export class Site {
             ...(this.#options.binary && { binary: this.#options.binary }),
             ...options,
         });
+        if (this.#closed) {
+            await gateway.kill();
+            throw new Error("the site was closed while a gateway started");
+        }
         this.gateways.push(gateway);
         return gateway;
     }
@@ -189,6 +194,7 @@ export class Site {
     }
 
     async close() {
+        this.#closed = true;
         for (const player of this.players) {
             player.terminate();
         }
