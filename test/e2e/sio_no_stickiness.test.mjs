@@ -266,11 +266,12 @@ describe("no stickiness while processes are killed with -9", { concurrency: 2 },
         const car = await site.client(user, balancer, POLLING);
         const phone = await site.client(user, site.gateways.at(-1), { transports: ["websocket"] });
         const keeper = site.gateways.pop(); // serves the phone, is not killed, and not behind the balancer
+        t.after(() => keeper.close());
         await site.addGateway();
         const reaping = reaper(site, 900 * SLOW);
         for (let i = 0; i < 300; i++) {
             assert.deepEqual(await phone.ask("carplay_command", seek(i)), { ok: true });
-            await sleep(15);
+            await sleep(15 * SLOW);
         }
         reaping.stop = true;
         await reaping.done;
@@ -280,7 +281,6 @@ describe("no stickiness while processes are killed with -9", { concurrency: 2 },
         );
         counting(valuesOf(car));
         assert.equal(valuesOf(car).length, 300);
-        assert.ok(reaping.kills >= 3);
-        site.gateways.push(keeper);
+        assert.ok(reaping.kills >= 3, `${reaping.kills} kills`);
     });
 });
