@@ -58,10 +58,8 @@ static void further_fields_and_their_order_do_not_matter(void **state)
 
 static void anothers_id_is_told_apart_from_none(void **state)
 {
-    static const char *const ids[] = {"\"\"", "\"" ID " \"",
-                                      "\"0B1A2C3D-0000-4000-8000-"
-                                      "0123456789AB\"",
-                                      "\"0b1a2c3d\""};
+    static const char *const ids[] = {
+        "\"\"", "\"" ID " \"", "\"0B1A2C3D-0000-4000-8000-0123456789AB\"", "\"0b1a2c3d\""};
     char text[256], why[JSON_WHY_MAX];
     enum feed_verb verb;
 
