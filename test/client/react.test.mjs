@@ -1,4 +1,4 @@
-// The example for React, on real processes: examples/player-context.js as it stands there.
+// The example for React, on real processes: gateway/web/client/examples/player-context.js as it stands there.
 
 import assert from "node:assert/strict";
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -35,7 +35,7 @@ function example() {
     symlinkSync(path("../../gateway/web/client"), join(place, "node_modules/segue"));
     symlinkSync(path("../node_modules/react"), join(place, "node_modules/react"));
     writeFileSync(join(place, "package.json"), '{"type":"module"}');
-    copyFileSync(path("../../examples/player-context.js"), join(place, "player-context.js"));
+    copyFileSync(path("../../gateway/web/client/examples/player-context.js"), join(place, "player-context.js"));
     return import(pathToFileURL(join(place, "player-context.js")));
 }
 
