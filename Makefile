@@ -127,8 +127,8 @@ ASAN := BUILD=build/asan OPTIMIZE="-O1 -g -fno-omit-frame-pointer" SANITIZE="-fs
 asan-build: ## the gateway and its unit tests with AddressSanitizer and UBSan, in build/asan
 	@$(MAKE) --no-print-directory $(ASAN) all units
 
-asan: asan-build ## unit and e2e under AddressSanitizer and UBSan
-	@$(MAKE) --no-print-directory $(ASAN) SEGUE_TEST_SLOW=3 SEGUE_BIN=$(abspath build/asan/segue) unit e2e
+asan: asan-build ## unit, lua and e2e under AddressSanitizer and UBSan
+	@$(MAKE) --no-print-directory $(ASAN) SEGUE_TEST_SLOW=3 SEGUE_BIN=$(abspath build/asan/segue) test
 
 clang: ## everything once more with clang, in build/clang
 	@$(MAKE) --no-print-directory CC=clang BUILD=build/clang all units
