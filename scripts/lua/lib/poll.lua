@@ -21,7 +21,7 @@ local function keep(session, due, timeout)
 end
 
 local function wake(channel, kind, words)
-    call('PUBLISH', channel, '1 ' .. kind .. ' - 0 0 ' .. now_us .. ' 0\n' .. words)
+    call(PUBLISH, channel, '1 ' .. kind .. ' - 0 0 ' .. now_us .. ' 0\n' .. words)
 end
 
 -- The answer that was sent last has arrived.

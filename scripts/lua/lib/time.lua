@@ -3,5 +3,7 @@
 -- As text of microseconds since 1970, since text is what it is mostly needed as; a number on demand (now_us / 1000).
 
 local call = redis.call
+-- How a channel is told. In a Redis Cluster the gateway makes SPUBLISH of it (gateway/store/scripts).
+local PUBLISH = 'PUBLISH'
 local clock = call('TIME')
 local now_us = clock[1] .. ('000000' .. clock[2]):sub(-6)
