@@ -5,10 +5,11 @@
 import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
+import { haproxyConfig } from "../e2e/lib/front.mjs";
 import { Gateway } from "../e2e/lib/gateway.mjs";
 import { request } from "../e2e/lib/http.mjs";
 import { keep, removeDirectory, temporaryDirectory } from "../e2e/lib/keeper.mjs";
@@ -16,7 +17,6 @@ import { until } from "../e2e/lib/patience.mjs";
 import { Player } from "../e2e/lib/player.mjs";
 import { Redis, freePort } from "../e2e/lib/redis.mjs";
 import { SECRET, tokenOf } from "../e2e/lib/token.mjs";
-import { pathOf } from "./lib/script.mjs";
 
 const QUESTION_AT = 12;
 const TYPE_A = 1;
@@ -53,12 +53,6 @@ class NameServer {
     }
 }
 
-// Replaces what must stand in the file exactly once.
-function replaced(text, from, to) {
-    assert.equal(text.split(from).length, 2, `"${from}" stands once in docker/haproxy.cfg`);
-    return text.replace(from, to);
-}
-
 test("haproxy finds gateways by name, leaves those that are not ready, and loses no device of the others", async (t) => {
     const names = await NameServer.start(t);
     const redis = await Redis.start();
@@ -74,10 +68,8 @@ test("haproxy finds gateways by name, leaves those that are not ready, and loses
         return gateway;
     };
 
-    let config = readFileSync(pathOf("docker/haproxy.cfg"), "utf8");
-    config = replaced(config, "    parse-resolv-conf\n", `    nameserver test 127.0.0.1:${names.port}\n`);
-    config = replaced(config, "bind :8080", `bind 127.0.0.1:${door}`);
-    config = replaced(config, "gateway:8080", `gateway:${shared}`);
+    const [bind, resolver, name] = [`127.0.0.1:${door}`, `127.0.0.1:${names.port}`, `gateway:${shared}`];
+    const config = haproxyConfig("--bind", bind, "--resolver", resolver, "--name", name);
     writeFileSync(join(directory, "haproxy.cfg"), config);
     const haproxy = keep("haproxy", ["-db", "-f", join(directory, "haproxy.cfg")], { stdio: "ignore" });
     t.after(async () => {

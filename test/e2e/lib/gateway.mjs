@@ -52,6 +52,7 @@ export class Gateway {
     log = "";
     #child;
     #ending = false;
+    #direct = null;
 
     // Both listeners take free ports unless told otherwise; port: the public one, when the log will not say it; files:
     // a limit of open files; ready: wait until /readyz says 200; binary: another program that takes the same flags.
@@ -131,6 +132,18 @@ export class Gateway {
 
     get(path, options) {
         return request(this.url(path), options);
+    }
+
+    // Where it listens itself, whatever stands in front of it.
+    get direct() {
+        return this.#direct ?? { host: this.host, port: this.port };
+    }
+
+    // From now on clients are sent to the front.
+    standBehind(front) {
+        this.#direct = this.direct;
+        this.host = front.host;
+        this.port = front.port;
     }
 
     ready() {

@@ -8,6 +8,7 @@ import { after, before } from "node:test";
 import { Balancer } from "./balancer.mjs";
 import { Member } from "./chat.mjs";
 import { Polling, Wire } from "./engine.mjs";
+import { Front } from "./front.mjs";
 import { Gateway } from "./gateway.mjs";
 import { sleep, SLOW, until } from "./patience.mjs";
 import { Player } from "./player.mjs";
@@ -38,6 +39,7 @@ export class Site {
     raws = [];
     clients = []; // all that speak Engine.IO
     balancers = [];
+    front = null; // with SEGUE_TEST_FRONT=haproxy: what stands between clients and gateways
     #options;
     #closed = false;
 
@@ -49,6 +51,10 @@ export class Site {
     async start() {
         this.redis = await Redis.start(this.#options.redis);
         await Promise.all(Array.from({ length: this.#options.gateways }, () => this.addGateway()));
+        if (process.env.SEGUE_TEST_FRONT === "haproxy") {
+            this.front = await Front.open(this.gateways);
+            this.gateways.forEach((gateway) => gateway.standBehind(this.front));
+        }
         return this;
     }
 
@@ -63,6 +69,10 @@ export class Site {
         if (this.#closed) {
             await gateway.kill();
             throw new Error("the site was closed while a gateway started");
+        }
+        await this.front?.include(gateway);
+        if (this.front) {
+            gateway.standBehind(this.front);
         }
         this.gateways.push(gateway);
         return gateway;
@@ -207,6 +217,7 @@ export class Site {
         for (const balancer of this.balancers) {
             balancer.close();
         }
+        await this.front?.close();
         const ends = await Promise.allSettled(this.gateways.map((gateway) => gateway.close()));
         await this.redis?.close();
         const failed = ends.find((end) => end.status === "rejected");
