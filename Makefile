@@ -172,7 +172,8 @@ $(BUILD)/segue-floor: $(BUILD)/test/bench/floor.o $(COMMON:%.c=$(BUILD)/%.o)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(BUILD)/unit/test_bench: $(BUILD)/test/bench/frame.o $(BUILD)/test/bench/hist.o $(BUILD)/test/bench/update.o
+$(BUILD)/unit/test_bench: $(BUILD)/test/bench/frame.o $(BUILD)/test/bench/hist.o $(BUILD)/test/bench/update.o \
+	$(BUILD)/test/bench/fetch.o
 
 # ---- conformance ----
 

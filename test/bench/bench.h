@@ -14,9 +14,11 @@
 struct bench {
     const char *workload;
     struct sockaddr_in server, redis;
+    struct sockaddr_in from; /* the clients' address and port 0; 0: as the kernel likes */
     const struct dialect *dialect;
     const char *secret; /* HS256; NULL: clients bring no token */
     unsigned users;
+    unsigned first;   /* number of the first user: several generators share the users */
     unsigned devices; /* of each user */
     unsigned window;  /* messages in flight at most, of all users together */
     unsigned opening; /* connections being opened at the same time */
@@ -45,6 +47,8 @@ void report_latency(const struct hist *hist);
 void talk(const struct bench *bench);
 /* Connections that are there and say nothing. */
 void idle(const struct bench *bench);
+/* The same until stdin ends; stderr says when all are there. */
+void hold(const struct bench *bench);
 /* Connections as fast as they are taken. */
 void connect_all(const struct bench *bench);
 /* The transitions alone: no gateway between us and Redis. */

@@ -44,6 +44,19 @@ static enum heard hear_socketio(struct str text, const char *token, struct str *
     return str_starts(text, STR("40")) ? HEARD_NOTHING : HEARD_TROUBLE;
 }
 
+/* Segue's own: whoever is connected is subscribed, and gets a state only when there is one. */
+static enum heard hear_segue(struct str text, const char *token, struct str *update,
+                             struct buf *answer)
+{
+    if (str_starts(text, STR("40{"))) {
+        return HEARD_READY;
+    }
+    if (str_starts(text, STR("42[\"playback_state\",")) || str_equal(text, STR("6"))) {
+        return HEARD_NOTHING;
+    }
+    return hear_socketio(text, token, update, answer);
+}
+
 static const struct dialect dialects[] = {
     {.name = "player",
      .path = "/player",
@@ -58,6 +71,21 @@ static const struct dialect dialects[] = {
      .before = {"42[\"update\",", 12},
      .after = {"]", 1},
      .hear = hear_socketio},
+    {.name = "segue-socketio",
+     .path = "/socket.io/?EIO=4&transport=websocket",
+     .greets = true,
+     .silent = true,
+     .before = {"", 0},
+     .after = {"", 0},
+     .hear = hear_segue},
+    {.name = "segue-polling",
+     .path = "/socket.io/?EIO=4&transport=polling",
+     .greets = true,
+     .silent = true,
+     .polls = true,
+     .before = {"", 0},
+     .after = {"", 0},
+     .hear = hear_segue},
     {.name = "nchan",
      .path = "/player/%s",
      .echoes = true,
@@ -83,7 +111,7 @@ const struct dialect *dialect_find(const char *name)
 
 const char *dialect_names(void)
 {
-    return "player, socketio, nchan, floor";
+    return "player, socketio, nchan, floor; idle only: segue-socketio, segue-polling";
 }
 
 static void add_path(const struct dialect *dialect, const char *user, struct buf *to)

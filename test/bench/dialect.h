@@ -22,6 +22,8 @@ struct dialect {
     bool bearer;      /* the token goes into the request's head */
     bool greets;      /* a client is ready when it was told the state; else after the 101 */
     bool echoes;      /* updates come back to their sender */
+    bool silent;      /* its clients only listen */
+    bool polls;       /* Engine.IO's long polling, see fetch.h; else a WebSocket */
     struct str before, after; /* around an update */
     enum heard (*hear)(struct str text, const char *token, struct str *update,
                        struct buf *answer);

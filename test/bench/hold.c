@@ -1,8 +1,12 @@
 /* Connections that are there: how fast they come, and what they cost while they say nothing. */
+#include <poll.h>
+#include <stdio.h>
+
 #include "test/bench/swarm.h"
 
 enum {
-    SETTLE_S = 2 /* between the last opening and the first look at the memory */
+    SETTLE_S = 2,       /* between the last opening and the first look at the memory */
+    LOOK_NS = 100000000 /* how often a holder looks whether it is still wanted */
 };
 
 static void on_ready(void *context, struct client *client)
@@ -39,6 +43,34 @@ void idle(const struct bench *bench)
     watch_read_memory(&bench->watch, uses);
     report_memory(bench, "memory", uses);
     report_number("connections", swarm.ready);
+    swarm_finish(&swarm);
+}
+
+static bool stdin_ended(void)
+{
+    struct pollfd input = {.fd = 0, .events = POLLIN};
+    char byte;
+
+    return poll(&input, 1, 0) > 0 && fread(&byte, 1, 1, stdin) == 0;
+}
+
+void hold(const struct bench *bench)
+{
+    static struct hist latency;
+    struct swarm swarm;
+    uint64_t began = now_ns();
+
+    swarm_init(&swarm, bench);
+    swarm.on_ready = on_ready;
+    swarm.context = &latency;
+    swarm_open(&swarm);
+    fprintf(stderr, "segue-bench: holding %u connections\n", swarm.ready);
+    while (!stdin_ended()) {
+        swarm_turn(&swarm, LOOK_NS);
+    }
+    report_number("seconds", (double)(now_ns() - began) / 1e9);
+    report_number("connections", swarm.ready);
+    report_latency(&latency);
     swarm_finish(&swarm);
 }
 

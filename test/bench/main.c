@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "gateway/store/keys.h"
 #include "test/bench/bench.h"
@@ -23,6 +24,7 @@ static const struct workload {
     {"sync", talk, true, false, 1000, 3, 256, "updates of many users with few devices each"},
     {"fanout", talk, true, false, 1, 1000, 1, "updates of one user with many devices"},
     {"idle", idle, true, false, 10000, 1, 0, "connections that say nothing"},
+    {"hold", hold, true, false, 10000, 1, 0, "the same until stdin ends"},
     {"connect", connect_all, true, false, 10000, 1, 0, "connections as fast as they are taken"},
     {"redis", transitions, false, true, 1000, 1, 256, "the transitions alone, pipelined"},
     {"seed", seed, false, true, 10000, 1, 0, "gives every user a state in Redis"},
@@ -121,6 +123,9 @@ static void print_help(void)
            "  --secret TEXT       key of the tokens (HS256); without it there are none\n"
            "  --prefix TEXT       in front of Redis's keys (default segue:)\n"
            "  --users N, --devices N\n"
+           "  --first N           number of the first user (default 0): generators share the "
+           "users\n"
+           "  --from IPV4         the clients' address; each has some 28,000 ports\n"
            "  --window N          updates in flight, of all users together\n"
            "  --rate N            updates per second instead of a window\n"
            "  --opening N         connections being opened at the same time (default 64)\n"
@@ -167,6 +172,8 @@ enum option_code {
     OPTION_PREFIX,
     OPTION_USERS,
     OPTION_DEVICES,
+    OPTION_FIRST,
+    OPTION_FROM,
     OPTION_WINDOW,
     OPTION_RATE,
     OPTION_OPENING,
@@ -184,6 +191,8 @@ static const struct option options[] = {{"server", required_argument, NULL, OPTI
                                         {"prefix", required_argument, NULL, OPTION_PREFIX},
                                         {"users", required_argument, NULL, OPTION_USERS},
                                         {"devices", required_argument, NULL, OPTION_DEVICES},
+                                        {"first", required_argument, NULL, OPTION_FIRST},
+                                        {"from", required_argument, NULL, OPTION_FROM},
                                         {"window", required_argument, NULL, OPTION_WINDOW},
                                         {"rate", required_argument, NULL, OPTION_RATE},
                                         {"opening", required_argument, NULL, OPTION_OPENING},
@@ -202,6 +211,9 @@ static void set_number(struct bench *bench, enum option_code code, const char *n
         break;
     case OPTION_DEVICES:
         bench->devices = (unsigned)number_of(name, optarg, 1, CLIENTS_MAX);
+        break;
+    case OPTION_FIRST:
+        bench->first = (unsigned)number_of(name, optarg, 0, 1e9);
         break;
     case OPTION_WINDOW:
         bench->window = (unsigned)number_of(name, optarg, 1, WINDOW_MAX);
@@ -234,6 +246,12 @@ static void set_option(struct bench *bench, enum option_code code, const char *n
         break;
     case OPTION_REDIS:
         bench->redis = address_of(name, optarg);
+        break;
+    case OPTION_FROM:
+        bench->from.sin_family = AF_INET;
+        if (inet_pton(AF_INET, optarg, &bench->from.sin_addr) != 1) {
+            die("--from wants an IPv4 address, not '%s'", optarg);
+        }
         break;
     case OPTION_DIALECT:
         bench->dialect = dialect_find(optarg);
@@ -296,7 +314,21 @@ static const struct workload *parse(struct bench *bench, int argc, char **argv)
     if (work->run == talk && bench->devices < 2) {
         die("--devices: an update needs somebody else to go to");
     }
+    if (work->run == talk && bench->dialect->silent) {
+        die("--dialect %s says no updates", bench->dialect->name);
+    }
     return work;
+}
+
+/* What we take ourselves belongs into the report: a generator at its limit measures itself. */
+static void watch_ourselves(struct watch *watch)
+{
+    char text[32];
+
+    snprintf(text, sizeof(text), "generator:%d", (int)getpid());
+    if (!watch_add(watch, text)) {
+        die("--watch was given too often");
+    }
 }
 
 static void allow_files(void)
@@ -316,6 +348,7 @@ int main(int argc, char **argv)
     keys_setup("segue:");
     bench.dialect = dialect_find("player");
     work = parse(&bench, argc, argv);
+    watch_ourselves(&bench.watch);
     signal(SIGPIPE, SIG_IGN);
     allow_files();
     work->run(&bench);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/mem.h"
+#include "test/bench/fetch.h"
 #include "test/bench/frame.h"
 #include "test/bench/token.h"
 
@@ -135,6 +136,12 @@ static void start(struct swarm *swarm, struct client *client)
     }
     setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    if (bench->from.sin_addr.s_addr != 0) { /* the port is chosen by connect */
+        setsockopt(client->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+        if (bind(client->fd, (const struct sockaddr *)&bench->from, sizeof(bench->from)) != 0) {
+            fail(client, strerror(errno));
+        }
+    }
     if (connect(client->fd, (const struct sockaddr *)&bench->server, sizeof(bench->server)) !=
             0 &&
         errno != EINPROGRESS) {
@@ -152,6 +159,16 @@ static void start_some(struct swarm *swarm)
     }
 }
 
+/* A client that polls asks for what there is, or says `packets`. */
+static void fetch(struct swarm *swarm, struct client *client, struct str packets)
+{
+    struct buf request = {0};
+
+    fetch_request(swarm->bench->dialect->path, client->sid, packets, &request);
+    put(swarm, client, buf_str(&request));
+    buf_finish(&request);
+}
+
 static void ask(struct swarm *swarm, struct client *client)
 {
     struct buf request = {0};
@@ -163,10 +180,14 @@ static void ask(struct swarm *swarm, struct client *client)
     if (error != 0) {
         fail(client, strerror(error));
     }
-    snprintf(user, sizeof(user), "user-%u", client->user);
-    dialect_request(swarm->bench->dialect, user, client->token, &request);
     enter(client, CLIENT_UPGRADING);
     watch_for(swarm, client, EPOLL_CTL_MOD, EPOLLIN);
+    if (swarm->bench->dialect->polls) {
+        fetch(swarm, client, buf_str(&request));
+        return;
+    }
+    snprintf(user, sizeof(user), "user-%u", client->user);
+    dialect_request(swarm->bench->dialect, user, client->token, &request);
     put(swarm, client, buf_str(&request));
     buf_finish(&request);
 }
@@ -192,13 +213,13 @@ static size_t read_answer(struct swarm *swarm, struct client *client, struct str
 
 /* ---- reading ---- */
 
-static void take_text(struct swarm *swarm, struct client *client, struct str text)
+/* Adds to `answer` what the text wants to be answered. */
+static void take_text(struct swarm *swarm, struct client *client, struct str text,
+                      struct buf *answer)
 {
-    static struct buf answer;
     struct str update;
 
-    buf_clear(&answer);
-    switch (swarm->bench->dialect->hear(text, client->token, &update, &answer)) {
+    switch (swarm->bench->dialect->hear(text, client->token, &update, answer)) {
     case HEARD_UPDATE:
         if (client->phase == CLIENT_READY && swarm->on_update != NULL) {
             swarm->on_update(swarm->context, client, update);
@@ -212,8 +233,6 @@ static void take_text(struct swarm *swarm, struct client *client, struct str tex
         }
         break;
     case HEARD_QUESTION:
-        put_frame(swarm, client, FRAME_TEXT, buf_str(&answer));
-        break;
     case HEARD_NOTHING:
         break;
     case HEARD_TROUBLE:
@@ -224,8 +243,14 @@ static void take_text(struct swarm *swarm, struct client *client, struct str tex
 static void take_frame(struct swarm *swarm, struct client *client, enum frame_kind kind,
                        struct str payload)
 {
+    static struct buf answer;
+
+    buf_clear(&answer);
     if (kind == FRAME_TEXT) {
-        take_text(swarm, client, payload);
+        take_text(swarm, client, payload, &answer);
+        if (answer.len > 0) {
+            put_frame(swarm, client, FRAME_TEXT, buf_str(&answer));
+        }
     } else if (kind == FRAME_PING) {
         put_frame(swarm, client, FRAME_PONG, payload);
     } else if (kind == FRAME_CLOSE) {
@@ -238,9 +263,54 @@ static void take_frame(struct swarm *swarm, struct client *client, enum frame_ki
     }
 }
 
+/* ---- polling: the same packets, in answers to requests, of which there is always one ---- */
+
+static void take_body(struct swarm *swarm, struct client *client, struct str body)
+{
+    static struct buf answers;
+    struct str packet;
+
+    buf_clear(&answers);
+    if (str_equal(body, STR("ok"))) { /* of a POST */
+        fetch(swarm, client, buf_str(&answers));
+        return;
+    }
+    while (fetch_next(&body, &packet)) {
+        if (client->phase == CLIENT_UPGRADING && fetch_open(packet, client->sid)) {
+            enter(client, CLIENT_GREETED);
+        }
+        take_text(swarm, client, packet, &answers); /* two questions never come together */
+    }
+    fetch(swarm, client, buf_str(&answers));
+}
+
+/* Returns what is not complete yet. */
+static struct str take_answers(struct swarm *swarm, struct client *client, struct str bytes)
+{
+    struct str body;
+    size_t size;
+
+    for (;;) {
+        switch (fetch_read(bytes, &body, &size)) {
+        case FRAME_MORE:
+            return bytes;
+        case FRAME_BAD:
+            die("client %u of user-%u got: %.*s", client->number, client->user, STR_ARG(bytes));
+        case FRAME_DONE:
+            take_body(swarm, client, body);
+            bytes = str_skip(bytes, size);
+        }
+    }
+}
+
+/* ---- both ---- */
+
 /* Returns what is not complete yet. */
 static struct str take(struct swarm *swarm, struct client *client, struct str bytes)
 {
+    if (swarm->bench->dialect->polls) {
+        return take_answers(swarm, client, bytes);
+    }
     if (client->phase == CLIENT_UPGRADING) {
         bytes = str_skip(bytes, read_answer(swarm, client, bytes));
         if (client->phase == CLIENT_UPGRADING) {
@@ -336,8 +406,9 @@ void swarm_init(struct swarm *swarm, const struct bench *bench)
         char user[32];
 
         client->number = i;
-        client->user = i / bench->devices;
+        client->user = bench->first + i / bench->devices;
         client->fd = -1;
+        client->sid = bench->dialect->polls ? mem_zero(FETCH_SID_MAX) : NULL;
         if (bench->secret != NULL) {
             snprintf(user, sizeof(user), "user-%u", client->user);
             token_write(user, bench->secret, &token);
@@ -373,6 +444,7 @@ void swarm_finish(struct swarm *swarm)
             close(client->fd);
         }
         mem_free(client->token);
+        mem_free(client->sid);
         buf_finish(&client->in);
         buf_finish(&client->out);
     }

@@ -23,6 +23,7 @@ struct client {
     uint64_t flips;   /* the workload's: what it has received, see talk.c */
     uint64_t open_ns; /* when its opening began */
     char *token;      /* owned; NULL once it was used */
+    char *sid;        /* owned; NULL unless it polls: of its session, empty without one */
     struct buf in;    /* an incomplete frame */
     struct buf out;   /* what the socket did not take yet */
 };

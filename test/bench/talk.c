@@ -53,7 +53,7 @@ static bool wanted(uint64_t number)
 static void on_update(void *context, struct client *client, struct str text)
 {
     struct talk *talk = context;
-    struct player *player = &talk->players[client->user];
+    struct player *player = &talk->players[client->user - talk->bench->first];
     uint64_t number, sent_ns;
 
     if (!update_read(text, &number, &sent_ns)) {

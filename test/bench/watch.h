@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 enum {
-    WATCH_NAMES_MAX = 4,
+    WATCH_NAMES_MAX = 40,
     WATCH_PIDS_MAX = 16
 };
 

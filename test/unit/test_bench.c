@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "test/bench/fetch.h"
 #include "test/bench/frame.h"
 #include "test/bench/hist.h"
 #include "test/bench/update.h"
@@ -173,6 +174,59 @@ static void frames_that_no_server_here_sends_are_bad(void **state)
     }
 }
 
+static void an_answer_to_a_poll_is_read_once_it_is_whole(void **state)
+{
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nA: b\r\n\r\n0{}\x1e"
+                                 "40\x1e"
+                                 "42HTTP";
+    size_t whole = sizeof(answer) - 1 - 4, size;
+    struct str body, packet;
+
+    (void)state;
+    for (size_t length = 0; length < whole; length++) {
+        assert_int_equal(fetch_read(str_from(answer, length), &body, &size), FRAME_MORE);
+    }
+    assert_int_equal(fetch_read(str_from(answer, sizeof(answer) - 1), &body, &size),
+                     FRAME_DONE);
+    assert_int_equal(size, whole);
+    assert_true(fetch_next(&body, &packet) && str_equal(packet, STR("0{}")));
+    assert_true(fetch_next(&body, &packet) && str_equal(packet, STR("40")));
+    assert_true(fetch_next(&body, &packet) && str_equal(packet, STR("42")));
+    assert_false(fetch_next(&body, &packet));
+}
+
+static void an_answer_to_a_poll_that_is_none_is_bad(void **state)
+{
+    static const char *const answers[] = {
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nA: b\r\n\r\nContent-Length: 1\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n",
+    };
+    struct str body;
+    size_t size;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        assert_int_equal(fetch_read(str_of(answers[i]), &body, &size), FRAME_BAD);
+    }
+}
+
+static void a_session_is_known_by_its_opening(void **state)
+{
+    char sid[FETCH_SID_MAX] = "";
+    struct buf request = {0};
+
+    (void)state;
+    assert_false(fetch_open(STR("0{\"upgrades\":[]}"), sid));
+    assert_false(fetch_open(STR("0{\"sid\":\"unfinished"), sid));
+    assert_true(fetch_open(STR("0{\"sid\":\"abc\",\"upgrades\":[]}"), sid));
+    assert_string_equal(sid, "abc");
+    fetch_request("/p?a=b", sid, STR("3"), &request);
+    assert_true(str_starts(buf_str(&request), STR("POST /p?a=b&sid=abc HTTP/1.1\r\n")));
+    assert_string_equal(strstr(buf_text(&request), "\r\n\r\n"), "\r\n\r\n3");
+    buf_finish(&request);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +238,9 @@ int main(void)
         cmocka_unit_test(frames_are_masked_and_carry_their_length),
         cmocka_unit_test(a_frame_is_read_once_it_is_whole),
         cmocka_unit_test(frames_that_no_server_here_sends_are_bad),
+        cmocka_unit_test(an_answer_to_a_poll_is_read_once_it_is_whole),
+        cmocka_unit_test(an_answer_to_a_poll_that_is_none_is_bad),
+        cmocka_unit_test(a_session_is_known_by_its_opening),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
