@@ -32,11 +32,15 @@ LIBRARY := $(filter-out $(BUILD)/gateway/main.o,$(OBJECTS))
 GENERATED := $(BUILD)/gen/scripts_table.h $(BUILD)/gen/pages_table.inc
 
 .PHONY: all
-all: $(BUILD)/segue ## the gateway (default)
+all: $(BUILD)/segue $(BUILD)/segue.8 ## the gateway (default), and its manual
 
 $(BUILD)/segue: $(OBJECTS)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# The binary tells what it can do: its table of options is the one place that knows.
+$(BUILD)/segue.8: $(BUILD)/segue
+	@$(BUILD)/segue --man-page >$@
 
 $(BUILD)/gen/scripts_table.h: scripts/lua-table $(wildcard scripts/lua/*.lua scripts/lua/lib/*.lua)
 	scripts/lua-table $(BUILD)/gen
@@ -52,6 +56,7 @@ $(BUILD)/%.o: %.c | $(GENERATED)
 $(BUILD)/gateway/store/scripts.o: $(BUILD)/gen/scripts_table.h
 $(BUILD)/gateway/net/pages.o: $(BUILD)/gen/pages_table.inc
 $(BUILD)/gateway/feeds/wisdom.o: gateway/feeds/wisdom.txt
+$(BUILD)/gateway/config_manual.o: gateway/manual.txt
 
 # Sources of the distribution: our warnings are not theirs.
 $(BUILD)/llhttp/%.o: /usr/share/llhttp/%.c

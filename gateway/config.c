@@ -15,14 +15,9 @@
 #include <sys/resource.h>
 
 #include "common/mem.h"
-#include "gateway/config_value.h"
-
-#ifndef SEGUE_VERSION
-#define SEGUE_VERSION "0.0.0-dev"
-#endif
+#include "gateway/config_help.h"
 
 enum {
-    NAME_MAX_LENGTH = 32,  /* of a flag, with its NUL */
     FILES_RESERVED = 64,   /* open files that are not clients' sockets */
     FILES_ENOUGH = 1000000 /* where the system sets no limit worth the name */
 };
@@ -122,18 +117,19 @@ static const struct config_option options[] = {
 
     {"Instead of running", "check-config", KIND_CHECK, AT(check_only), NULL, 0, 0, NULL,
      "look at flags, variables and keys, then exit (0 or 2)"},
-    {NULL, "help", KIND_HELP, 0, NULL, 0, 0, NULL, "print this (also -h)"},
+    {NULL, "help", KIND_HELP, 0, NULL, 0, 0, NULL,
+     "print this (also -h); with the name of an option behind it,\nwhat it is for and when to "
+     "change it"},
+    {NULL, "manual", KIND_MANUAL, 0, NULL, 0, 0, NULL,
+     "print the manual: all of that, signals, exit codes, files"},
+    {NULL, "man-page", KIND_MAN_PAGE, 0, NULL, 0, 0, NULL,
+     "print the manual in the form that man(1) reads"},
     {NULL, "version", KIND_VERSION, 0, NULL, 0, 0, NULL, "print the version"},
 };
 
 enum {
     OPTION_COUNT = sizeof(options) / sizeof(options[0])
 };
-
-static bool takes_value(const struct config_option *option)
-{
-    return option->kind < KIND_CHECK;
-}
 
 static bool is_list(const struct config_option *option)
 {
@@ -148,10 +144,30 @@ static void complain(const char *dashes, const char *name, const char *why)
     fprintf(stderr, "segue: %s%s: %s\n", dashes, name, why);
 }
 
-/* ---- --help and --version ---- */
+/* ---- The table, for those who print it ---- */
 
-/* SEGUE_MAX_MESSAGE for max-message. */
-static void twin_of(const struct config_option *option, char twin[NAME_MAX_LENGTH + 8])
+const struct config_option *config_options(size_t *count)
+{
+    *count = OPTION_COUNT;
+    return options;
+}
+
+const struct config_option *config_find_option(struct str name)
+{
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if (str_equal(name, str_of(options[i].name))) {
+            return &options[i];
+        }
+    }
+    return NULL;
+}
+
+bool config_takes_value(const struct config_option *option)
+{
+    return option->kind < KIND_CHECK;
+}
+
+void config_twin(const struct config_option *option, char twin[CONFIG_TWIN_MAX])
 {
     char *to = stpcpy(twin, "SEGUE_");
 
@@ -161,63 +177,38 @@ static void twin_of(const struct config_option *option, char twin[NAME_MAX_LENGT
     *to = '\0';
 }
 
-static void print_option(const struct config_option *option)
-{
-    char flag[64];
-    const char *line = option->help;
-
-    if (option->group != NULL) {
-        printf("\n%s:\n", option->group);
-    }
-    snprintf(flag, sizeof(flag), "--%s %s", option->name,
-             option->placeholder != NULL ? option->placeholder : "");
-    for (const char *left = flag; line != NULL; left = "") {
-        const char *end = strchr(line, '\n');
-
-        printf("  %-30s%.*s\n", left, end != NULL ? (int)(end - line) : (int)strlen(line),
-               line);
-        line = end != NULL ? end + 1 : NULL;
-    }
-    if (takes_value(option)) {
-        char twin[NAME_MAX_LENGTH + 8];
-
-        twin_of(option, twin);
-        printf("  %-30s[%s, default %s]\n", "", twin,
-               option->standard != NULL ? option->standard : "none");
-    }
-}
-
-static void print_help(void)
-{
-    puts("segue - a realtime gateway: any number of equal processes on one Redis\n"
-         "\n"
-         "Usage: segue [--name value | --name=value]...\n"
-         "\n"
-         "Every option that takes a value has a twin in the environment, which the flag "
-         "overrides.\n"
-         "There, lists and what is repeatable are comma separated, and an empty variable "
-         "counts as\n"
-         "not set, save for lists, admin-listen and redis-prefix, where it means: none.");
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        print_option(&options[i]);
-    }
-    puts("\nExamples:\n"
-         "  SEGUE_JWT_SECRET=change-me segue --redis redis://10.0.0.5:6379\n"
-         "  segue --jwt-key 2026=/etc/segue/2026.pem --jwt-key 2025=/etc/segue/2025.pem\n"
-         "  segue --listen [::]:8080 --origins 'https://*.example.com' --trusted-proxies "
-         "10.0.0.0/8");
-}
-
 /* ---- Loading ---- */
 
-static const struct config_option *find_option(struct str name)
+/* What the word behind --help asks about: another flag need not be one that exists. */
+static struct str topic_of(const char *word)
 {
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        if (str_equal(name, str_of(options[i].name))) {
-            return &options[i];
-        }
+    struct str topic = str_of(word);
+    bool flag = str_starts(topic, STR("--"));
+
+    return flag && config_find_option(str_skip(topic, 2)) == NULL ? STR("") : topic;
+}
+
+/* A flag without a value, or --help with what stands behind it. */
+static enum config_outcome obey(struct config *config, const struct config_option *option,
+                                bool inside, struct str value)
+{
+    char shown[CONFIG_SHOWN_MAX], why[CONFIG_WHY_MAX];
+
+    if (inside && option->kind != KIND_HELP) {
+        complain("--", option->name, "takes no value");
+        return CONFIG_WRONG;
     }
-    return NULL;
+    if (option->kind == KIND_CHECK) {
+        config->check_only = true;
+        return CONFIG_RUN;
+    }
+    if (!config_tell(option, value)) {
+        snprintf(why, sizeof(why), "the manual has nothing about %s; see segue --help",
+                 config_shown(value, shown));
+        complain("--", option->name, why);
+        return CONFIG_WRONG;
+    }
+    return CONFIG_DONE;
 }
 
 /* Takes one flag, with its value when that is the next argument. CONFIG_RUN = go on with the
@@ -239,24 +230,18 @@ static enum config_outcome load_flag(struct config *config, bool *given, int arg
         return CONFIG_WRONG;
     }
     inside = str_cut(str_skip(argument, 2), '=', &name, &value);
-    option = find_option(name);
+    option = config_find_option(name);
     if (option == NULL) {
         char cleaned[CONFIG_SHOWN_MAX];
 
         complain("--", config_shown(name, cleaned), "there is no such flag; see segue --help");
         return CONFIG_WRONG;
     }
-    if (!takes_value(option)) {
-        if (inside) {
-            complain("--", option->name, "takes no value");
-            return CONFIG_WRONG;
-        }
-        if (option->kind == KIND_CHECK) {
-            config->check_only = true;
-            return CONFIG_RUN;
-        }
-        option->kind == KIND_HELP ? print_help() : (void)puts("segue " SEGUE_VERSION);
-        return CONFIG_DONE;
+    if (option->kind == KIND_HELP && !inside && *at + 1 < argc) {
+        value = topic_of(argv[*at + 1]);
+    }
+    if (!config_takes_value(option)) {
+        return obey(config, option, inside, value);
     }
     if (!inside) {
         if (*at + 1 >= argc) {
@@ -288,16 +273,16 @@ static bool empty_counts(const struct config_option *option)
 
 static bool load_variables(struct config *config, bool *given)
 {
-    char twin[NAME_MAX_LENGTH + 8], why[CONFIG_WHY_MAX];
+    char twin[CONFIG_TWIN_MAX], why[CONFIG_WHY_MAX];
 
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         const struct config_option *option = &options[i];
         const char *text;
 
-        if (given[i] || !takes_value(option)) {
+        if (given[i] || !config_takes_value(option)) {
             continue;
         }
-        twin_of(option, twin);
+        config_twin(option, twin);
         text = getenv(twin);
         if (text == NULL || (text[0] == '\0' && !empty_counts(option))) {
             continue;
@@ -383,13 +368,13 @@ enum config_outcome config_load(struct config *config, int argc, char **argv)
     if (!load_variables(config, given)) {
         return CONFIG_WRONG;
     }
-    config->listen.chosen = given[find_option(STR("listen")) - options];
-    config->admin_listen.chosen = given[find_option(STR("admin-listen")) - options];
+    config->listen.chosen = given[config_find_option(STR("listen")) - options];
+    config->admin_listen.chosen = given[config_find_option(STR("admin-listen")) - options];
     load_defaults(config, given);
     if (!livekit_is_whole(config)) {
         return CONFIG_WRONG;
     }
-    if (!given[find_option(STR("max-batch")) - options] &&
+    if (!given[config_find_option(STR("max-batch")) - options] &&
         config->max_batch < config->max_message) {
         config->max_batch = config->max_message; /* what fits a message fits a POST */
     }

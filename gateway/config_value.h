@@ -6,9 +6,14 @@
 
 #include "gateway/config.h"
 
+#ifndef SEGUE_VERSION
+#define SEGUE_VERSION "0.0.0-dev"
+#endif
+
 enum {
     CONFIG_WHY_MAX = 256,
-    CONFIG_SHOWN_MAX = 64 /* of a wrong value, in an error */
+    CONFIG_SHOWN_MAX = 64, /* of a wrong value, in an error */
+    CONFIG_TWIN_MAX = 40   /* the name of a variable, with its NUL */
 };
 
 enum config_kind {
@@ -30,7 +35,9 @@ enum config_kind {
     KIND_PROTOCOLS, /* list of protocol names */
     KIND_RANGES,    /* list of CIDRs */
     KIND_CHECK,     /* here and below: no value, no environment twin */
-    KIND_HELP,
+    KIND_HELP,      /* may be followed by a topic */
+    KIND_MANUAL,
+    KIND_MAN_PAGE,
     KIND_VERSION
 };
 
@@ -44,6 +51,14 @@ struct config_option {
     const char *placeholder;
     const char *help; /* lines parted by \n */
 };
+
+/* The table of options, in the order of --help. */
+const struct config_option *config_options(size_t *count);
+/* NULL: there is none of that name. */
+const struct config_option *config_find_option(struct str name);
+bool config_takes_value(const struct config_option *option);
+/* The name of its variable: SEGUE_MAX_MESSAGE for max-message. */
+void config_twin(const struct config_option *option, char twin[CONFIG_TWIN_MAX]);
 
 /* Stores a value in the option's field, which holds nothing that would have to be freed; lists
  * grow. A list is split at commas when `split` is set. False with a sentence in `why`, which

@@ -317,7 +317,8 @@ static void wrong_flags_have_their_own_words(void **state)
     assert_wrong("--: there is no such flag; see segue --help", "--");
     assert_wrong("--rat: there is no such flag; see segue --help", "--rat=5");
     assert_wrong("--rate: needs a value (N)", "--burst", "5", "--rate");
-    assert_wrong("--help: takes no value", "--help=yes");
+    assert_wrong("--help: the manual has nothing about yes; see segue --help", "--help=yes");
+    assert_wrong("--manual: takes no value", "--manual=yes");
     assert_wrong("--check-config: takes no value", "--check-config=");
     assert_wrong("argument 2 is not a flag; see segue --help", "--rate=5", "rate");
     assert_wrong("argument 1 is not a flag; see segue --help", "-r");
