@@ -1,8 +1,8 @@
 /* Who may come: origins of browser pages, clients without a token, and proxies that may speak
  * for others. */
-#include <arpa/inet.h>
 #include <string.h>
 
+#include "common/address.h"
 #include "gateway/config_value.h"
 
 /* What may stand in scheme, host and port. */
@@ -48,35 +48,17 @@ bool config_is_origin(struct str item)
     return is_plain(host, "-._");
 }
 
-/* Reads a numeric address as IPv6, IPv4 becoming ::ffff:a.b.c.d. */
-static bool read_address(struct str text, uint8_t bytes[16], bool *is_v4)
-{
-    char copy[INET6_ADDRSTRLEN];
-
-    if (text.len == 0 || text.len >= sizeof(copy) || memchr(text.at, '\0', text.len) != NULL) {
-        return false;
-    }
-    memcpy(copy, text.at, text.len);
-    copy[text.len] = '\0';
-    memset(bytes, 0, 16);
-    *is_v4 = inet_pton(AF_INET, copy, bytes + 12) == 1;
-    if (*is_v4) {
-        bytes[10] = bytes[11] = 0xff;
-        return true;
-    }
-    return inet_pton(AF_INET6, copy, bytes) == 1;
-}
-
 bool config_read_range(struct str item, struct config_range *range)
 {
     struct str address, bits;
     unsigned long long count;
-    bool is_v4;
     bool has_bits = str_cut(item, '/', &address, &bits);
+    bool is_v4;
 
-    if (!read_address(address, range->bytes, &is_v4)) {
+    if (!address_read(address, range->bytes)) {
         return false;
     }
+    is_v4 = memchr(address.at, ':', address.len) == NULL;
     count = is_v4 ? 32 : 128;
     if (has_bits && !str_to_u64(bits, count, &count)) {
         return false;
@@ -87,15 +69,15 @@ bool config_read_range(struct str item, struct config_range *range)
 
 bool config_trusts(const struct config *config, struct str peer)
 {
-    uint8_t bytes[16];
-    bool is_v4;
+    uint8_t bytes[ADDRESS_BYTES];
     struct str zone;
+    bool is_v4;
 
     str_cut(peer, '%', &peer, &zone);
-    if (!read_address(peer, bytes, &is_v4)) {
+    if (config->trusted_proxy_count == 0 || !address_read(peer, bytes)) {
         return false;
     }
-    is_v4 = is_v4 || memcmp(bytes, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12) == 0;
+    is_v4 = address_is_v4(bytes);
     for (size_t i = 0; i < config->trusted_proxy_count; i++) {
         const struct config_range *range = &config->trusted_proxies[i];
         unsigned whole = range->bits / 8, rest = range->bits % 8;

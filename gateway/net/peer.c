@@ -1,26 +1,9 @@
 /* Who the client is when proxies stand between. */
 #include "gateway/net/peer.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
-/* Reads an address; IPv4 becomes ::ffff:a.b.c.d, as a conn keeps it. */
-static bool read_address(struct str text, struct in6_addr *to)
-{
-    char copy[INET6_ADDRSTRLEN];
-
-    if (text.len == 0 || text.len >= sizeof(copy)) {
-        return false;
-    }
-    memcpy(copy, text.at, text.len);
-    copy[text.len] = '\0';
-    if (inet_pton(AF_INET6, copy, to) == 1) {
-        return true;
-    }
-    memset(to, 0, sizeof(*to));
-    to->s6_addr[10] = to->s6_addr[11] = 0xff;
-    return inet_pton(AF_INET, copy, &to->s6_addr[12]) == 1;
-}
+#include "common/address.h"
 
 /* The last item of a comma separated list, taken off its end. */
 static struct str take_last(struct str *list)
@@ -35,32 +18,45 @@ static struct str take_last(struct str *list)
     return str_trim(item);
 }
 
+/* Goes one header's list up from its end, as long as who wrote an item is trusted; false: the
+ * client is known, and what stands further up is hearsay. */
+static bool climb(const struct config *config, struct str list, char peer[ADDRESS_TEXT_MAX])
+{
+    uint8_t address[ADDRESS_BYTES];
+
+    do {
+        if (!config_trusts(config, str_of(peer)) ||
+            !address_read_with_port(take_last(&list), address)) {
+            return false;
+        }
+        address_print(address, peer);
+    } while (list.len > 0);
+    return true;
+}
+
 struct str peer_of(const struct conn *conn, const struct request *request,
                    char room[INET6_ADDRSTRLEN])
 {
     const struct config *config = conn->net->services->config;
-    struct str list = request_header(request, STR("X-Forwarded-For"));
-    struct str peer;
+    size_t i = request->header_count;
+    bool more = true;
 
     conn_peer_text(conn, room);
-    peer = str_of(room);
-    /* From the right: each address was written by the one before it, which must be trusted. */
-    while (list.len > 0 && config_trusts(config, peer)) {
-        struct str item = take_last(&list);
-
-        if (!read_address(item, &(struct in6_addr){0})) {
-            break;
+    /* From the end: each address was written by the one behind it, which must be trusted. A
+     * proxy may have put its own header behind the client's. */
+    while (more && i-- > 0) {
+        if (str_equal_nocase(request->headers[i].name, STR("X-Forwarded-For"))) {
+            more = climb(config, request->headers[i].value, room);
         }
-        peer = item;
     }
-    return peer;
+    return str_of(room);
 }
 
 void peer_adopt(struct conn *conn, struct str peer)
 {
-    struct in6_addr address;
+    uint8_t address[ADDRESS_BYTES];
 
-    if (read_address(peer, &address)) {
-        conn->peer = address;
+    if (address_read(peer, address)) {
+        memcpy(&conn->peer, address, ADDRESS_BYTES);
     }
 }
