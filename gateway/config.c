@@ -35,7 +35,8 @@ static const struct config_option options[] = {
     {NULL, "anonymous", KIND_PROTOCOLS, AT(anonymous), "chat,feed", 0, 0, "LIST",
      "protocols that may be used without a token: chat, feed"},
     {NULL, "trusted-proxies", KIND_RANGES, AT(trusted_proxies), NULL, 0, 0, "LIST",
-     "addresses or CIDRs whose X-Forwarded-For is believed"},
+     "addresses or CIDRs of load balancers that are believed who\ntheir client is: by "
+     "X-Forwarded-For, and by the PROXY\nprotocol (both versions, recognized by itself)"},
 
     {"Redis", "redis", KIND_SECRET, AT(redis), "redis://127.0.0.1:6379", 1, 4096, "URL",
      "redis://[user:pass@]host:port[/db] or unix:///path"},

@@ -9,8 +9,9 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "gateway/net/answer.h"
 #include "gateway/net/conn.h"
-#include "gateway/net/http.h"
+#include "gateway/net/preface.h"
 
 enum {
     BACKLOG = 4096,
@@ -67,7 +68,7 @@ static void on_connection(uv_stream_t *stream, int status)
     if (conn == NULL) {
         return;
     }
-    http_attach(conn);
+    preface_attach(conn);
     if (!listener->admin) {
         conn->counted = true;
         if (++net->conn_count > net->services->config->max_connections ||
