@@ -18,6 +18,7 @@
     X(HEAD_TOO_LARGE, "head_too_large", 431, "the request head is larger than 8 KiB")          \
     X(INTERNAL, "internal", 500, "something went wrong here")                                  \
     X(UNAVAILABLE, "unavailable", 503, "try again in a moment")                                \
+    X(CROWDED, "connect_rate", 503, "too many connect at once: try again later")               \
     X(INVALID, "invalid", 400, "the value is not valid")                                       \
     X(NOT_CONFIGURED, "not_configured", 404, "this server is not set up for that")
 

@@ -79,6 +79,9 @@ static const struct config_option options[] = {
      "messages that may come at once"},
     {NULL, "connect-timeout", KIND_NUMBER, AT(connect_timeout_ms), "10000", 50, 3600000, "MS",
      "time for an HTTP request to be complete"},
+    {NULL, "connect-rate", KIND_NUMBER, AT(connect_rate), "0", 0, 1000000, "N/s",
+     "new WebSockets and Socket.IO sessions that this process lets\nin per second, beyond: 503 "
+     "with Retry-After; 0 = no limit"},
     {NULL, "max-connections", KIND_NUMBER, AT(max_connections), NULL, 1, 10000000, "N",
      "clients at once, beyond: 503; otherwise the limit of open\nfiles (RLIMIT_NOFILE) less a "
      "reserve"},

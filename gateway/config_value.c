@@ -93,9 +93,15 @@ static bool set_number(const struct config_option *option, uint64_t *number, str
                        : strcmp(option->placeholder, "MS") == 0      ? " of milliseconds"
                        : strcmp(option->placeholder, "SECONDS") == 0 ? " of seconds"
                                                                      : "";
+    const struct str per_second = STR("/s");
+    struct str digits = value;
     unsigned long long parsed;
 
-    if (!str_to_u64(value, option->max, &parsed) || parsed < option->min) {
+    if (strcmp(option->placeholder, "N/s") == 0 && value.len > per_second.len &&
+        str_equal(str_skip(value, value.len - per_second.len), per_second)) {
+        digits.len -= per_second.len;
+    }
+    if (!str_to_u64(digits, option->max, &parsed) || parsed < option->min) {
         char what[CONFIG_WHY_MAX - CONFIG_SHOWN_MAX];
 
         snprintf(what, sizeof(what), "is not a number%s (%llu to %llu)", unit,

@@ -267,6 +267,8 @@ void metrics_print(const struct metrics *metrics, struct buf *to)
                   metrics->loop_lag_us);
     print_number(to, "segue_slow_consumers_total", "counter",
                  "Connections whose queue was full.", metrics->slow_consumers);
+    print_number(to, "segue_admitted_total", "counter",
+                 "New WebSockets and Engine.IO sessions that were let in.", metrics->admitted);
     print_row(to, "segue_rejected_total", "reason",
               "Requests, connections and messages that were refused.", rejections,
               metrics->rejected, METRICS_REJECTION_COUNT, METRICS_REJECTION_COUNT);

@@ -28,6 +28,7 @@
     X(INVALID, "invalid_format")                                                               \
     X(RATE, "rate_limited")                                                                    \
     X(CONNECTIONS, "max_connections")                                                          \
+    X(CONNECT_RATE, "connect_rate")                                                            \
     X(UNAVAILABLE, "unavailable")                                                              \
     X(DRAINING, "draining")
 
@@ -70,6 +71,7 @@ struct metrics {
     uint64_t bytes_sent;
     uint64_t transitions[METRICS_SCRIPTS_MAX][METRICS_OUTCOMES_MAX];
     uint64_t slow_consumers;
+    uint64_t admitted; /* sessions that were let in to begin */
     uint64_t rejected[METRICS_REJECTION_COUNT];
     uint64_t channels;
     uint64_t redis_up;

@@ -21,9 +21,24 @@ enum err admit_identity(const struct services *services, const char *proto,
     return err;
 }
 
-/* Everything that can be refused without asking Redis. */
-enum err admit_check(const struct net *net, const struct proto *proto,
-                     const struct request *request, struct claims *claims, const char **why)
+enum err admit_newcomer(struct net *net, const char **why)
+{
+    const struct services *services = net->services;
+
+    if (services->draining || !store_is_up(services->store)) {
+        *why = services->draining ? "this process is going away" : "the state can't be reached";
+        return ERR_UNAVAILABLE;
+    }
+    if (!pace_take(&net->pace, uv_hrtime())) {
+        *why = NULL;
+        return ERR_CROWDED;
+    }
+    services->metrics->admitted++;
+    return ERR_OK;
+}
+
+enum err admit_check(struct net *net, const struct proto *proto, const struct request *request,
+                     struct claims *claims, const char **why)
 {
     const struct services *services = net->services;
     enum err err = ERR_OK;
@@ -35,11 +50,7 @@ enum err admit_check(const struct net *net, const struct proto *proto,
     if (err == ERR_OK) {
         err = admit_identity(services, proto->name, request, claims, why);
     }
-    if (err == ERR_OK && (services->draining || !store_is_up(services->store))) {
-        *why = services->draining ? "this process is going away" : "the state can't be reached";
-        err = ERR_UNAVAILABLE;
-    }
-    return err;
+    return err == ERR_OK ? admit_newcomer(net, why) : err;
 }
 
 uint64_t admit_until_ms(const struct net *net, const struct claims *claims)

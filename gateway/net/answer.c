@@ -87,6 +87,12 @@ void answer_refusal(enum err err, const char *why, struct buf *body, struct answ
     }
 }
 
+void answer_add_retry(unsigned seconds, struct buf *lines)
+{
+    buf_addf(lines, "Retry-After: %u\r\nAccess-Control-Expose-Headers: Retry-After\r\n",
+             seconds);
+}
+
 void answer_write_refusal(struct buf *to, enum err err, const char *why)
 {
     struct buf body = {0};

@@ -18,6 +18,8 @@ void answer_write(struct buf *to, const struct answer *answer, bool close, bool 
 /* Fills `answer` with {"error":CODE,"message":TEXT} (its text goes to `body`) and the headers
  * that belong to the status. why == NULL: the error's own text. */
 void answer_refusal(enum err err, const char *why, struct buf *body, struct answer *answer);
+/* The header lines that say when to come again, to pages of other origins as well. */
+void answer_add_retry(unsigned seconds, struct buf *lines);
 /* A refusal in full, after which the connection is closed. */
 void answer_write_refusal(struct buf *to, enum err err, const char *why);
 

@@ -1,6 +1,7 @@
 /* Engine.IO v4 over HTTP: which request is what; errors as the official server has them. */
 #include "gateway/net/eio.h"
 
+#include "gateway/net/admit.h"
 #include "gateway/net/eio_core.h"
 #include "gateway/net/handshake.h"
 
@@ -65,6 +66,19 @@ void eio_unavailable(struct http *http)
            STR("{\"error\":\"unavailable\",\"message\":\"try again in a moment\"}"));
 }
 
+bool eio_admit(struct http *http)
+{
+    const char *why;
+    enum err err = admit_newcomer(http_conn(http)->net, &why);
+
+    if (err == ERR_UNAVAILABLE) {
+        eio_unavailable(http);
+    } else if (err != ERR_OK) {
+        http_refuse(http, err, why);
+    }
+    return err == ERR_OK;
+}
+
 /* ---- what carriers of one request have in common ---- */
 
 bool eio_fits(const struct buf *body, size_t len, uint64_t room)
@@ -116,16 +130,13 @@ void eio_add_open(struct buf *to, const struct net *net, struct str sid, bool ma
 
 static void open_websocket(struct http *http, const struct proto *proto)
 {
-    const struct services *services = http_conn(http)->net->services;
     struct claims nobody = {.expires_ms = INT64_MAX}; /* the protocol asks by itself */
     const char *why;
     enum err err = handshake_check(http_request(http), &why);
 
     if (err != ERR_OK) {
         http_refuse(http, err, why);
-    } else if (services->draining || !store_is_up(services->store)) {
-        eio_unavailable(http);
-    } else {
+    } else if (eio_admit(http)) {
         ws_open_session(http, proto, &eio_ws_kind, &nobody);
     }
 }

@@ -32,6 +32,8 @@ void eio_answer(struct http *http, struct str body); /* 200, a payload */
 void eio_answer_ok(struct http *http);               /* 200 `ok` */
 void eio_too_large(struct http *http);               /* 413 without a body */
 void eio_unavailable(struct http *http);             /* 503 */
+/* Whether a new session may begin; otherwise the answer is given. */
+bool eio_admit(struct http *http);
 
 /* Whether so many bytes more fit into a polling body of at most `room`; the first ones do. */
 bool eio_fits(const struct buf *body, size_t len, uint64_t room);

@@ -395,8 +395,7 @@ void eio_begin(struct http *http, const struct proto *proto)
     struct eio_post *post;
     struct session *session;
 
-    if (services->draining || !store_is_up(services->store)) {
-        eio_unavailable(http);
+    if (!eio_admit(http)) {
         return;
     }
     session = session_create(services, proto, &transport, NULL, NULL);

@@ -363,21 +363,25 @@ void http_refuse(struct http *http, enum err err, const char *why)
 {
     struct buf body = {0};
     struct answer answer;
-    struct buf allow = {0};
+    struct buf lines = {0};
 
     net_count_refusal(http->conn->net, err);
     answer_refusal(err, why, &body, &answer);
     answer.close = !http->complete;
     if (err == ERR_METHOD) {
-        route_add_allow(&http->route, &allow);
-        answer.extra = buf_str(&allow);
+        route_add_allow(&http->route, &lines);
+        answer.extra = buf_str(&lines);
+    }
+    if (err == ERR_CROWDED) {
+        answer_add_retry(net_give_place(http->conn->net), &lines);
+        answer.extra = buf_str(&lines);
     }
     if (err == ERR_TOO_LARGE && http->route.bare) {
         answer.type = answer.body = str_from("", 0);
     }
     http_answer(http, &answer);
     buf_finish(&body);
-    buf_finish(&allow);
+    buf_finish(&lines);
 }
 
 /* ---- the layer ---- */

@@ -24,6 +24,7 @@ struct net *net_create(uv_loop_t *loop, struct services *services,
     net->protos = protos;
     net->endpoints = endpoints;
     net->files_max = getrlimit(RLIMIT_NOFILE, &files) == 0 ? files.rlim_cur : RLIM_INFINITY;
+    pace_init(&net->pace, services->config->connect_rate);
     wheel_init(&net->wheel, loop, conn_timer_fired);
     uv_timer_init(loop, &net->drain_clock);
     net->drain_clock.data = net;
@@ -90,6 +91,7 @@ void net_count_refusal(const struct net *net, enum err err)
         {ERR_HEAD_TOO_LARGE, METRICS_REJECTION_TOO_LARGE},
         {ERR_TIMEOUT, METRICS_REJECTION_TIMEOUT},
         {ERR_UNAVAILABLE, METRICS_REJECTION_UNAVAILABLE},
+        {ERR_CROWDED, METRICS_REJECTION_CONNECT_RATE},
     };
     enum metrics_rejection rejection = METRICS_REJECTION_BAD_REQUEST;
 
@@ -102,6 +104,14 @@ void net_count_refusal(const struct net *net, enum err err)
         rejection = METRICS_REJECTION_DRAINING;
     }
     net->services->metrics->rejected[rejection]++;
+}
+
+unsigned net_give_place(struct net *net)
+{
+    uint32_t random = 0;
+
+    uv_random(NULL, NULL, &random, sizeof(random), 0, NULL); /* without it: less spread */
+    return pace_give_place(&net->pace, uv_hrtime(), random);
 }
 
 /* How many may still be connected: it sinks evenly from all to none. */

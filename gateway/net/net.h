@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "gateway/exchange.h"
+#include "gateway/net/pace.h"
 #include "gateway/net/wheel.h"
 #include "gateway/net/ws_reader.h"
 #include "gateway/session.h"
@@ -35,6 +36,7 @@ struct net {
     struct net_later *laters;
     uint64_t conn_count;
     uint64_t files_max;    /* descriptors that the process may have */
+    struct pace pace;      /* of newcomers */
     struct conn_out *outs; /* spare queues */
     unsigned out_count;
     struct ws_reader_pool readers; /* spare WebSocket parsers */
@@ -53,6 +55,8 @@ void net_run_laters(struct net *net);
 void net_flush(struct net *net);
 /* One refused request more in the metrics. */
 void net_count_refusal(const struct net *net, enum err err);
+/* When somebody who came too fast (net->pace) shall come again, in seconds. */
+unsigned net_give_place(struct net *net);
 void net_later(struct net *net, struct net_later *later);
 void net_not_later(struct net *net, struct net_later *later);
 /* Closes all connections with 1012, spread over so many milliseconds. */

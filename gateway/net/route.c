@@ -24,12 +24,24 @@ enum {
     METHODS_TO_READ = METHOD_GET | METHOD_HEAD | METHOD_OPTIONS
 };
 
-static void answer_text(struct http *http, int status, struct str text)
+static void answer_with(struct http *http, int status, struct str text, unsigned retry_s)
 {
+    struct buf lines = {0};
+
+    buf_add_text(&lines, "Cache-Control: no-store\r\n");
+    if (retry_s > 0) {
+        answer_add_retry(retry_s, &lines);
+    }
     http_answer(http, &(struct answer){.status = status,
                                        .type = STR("text/plain; charset=utf-8"),
-                                       .extra = STR("Cache-Control: no-store\r\n"),
+                                       .extra = buf_str(&lines),
                                        .body = text});
+    buf_finish(&lines);
+}
+
+static void answer_text(struct http *http, int status, struct str text)
+{
+    answer_with(http, status, text, 0);
 }
 
 static void serve_healthz(struct http *http)
@@ -46,7 +58,9 @@ static void serve_readyz(struct http *http)
     } else if (!store_is_up(services->store)) {
         answer_text(http, 503, STR("redis is away\n"));
     } else {
-        answer_text(http, 200, STR("ok\n"));
+        /* A page sees that its WebSocket was refused, and not why: it asks here. */
+        answer_with(http, 200, STR("ok\n"),
+                    pace_wait(&http_conn(http)->net->pace, uv_hrtime()));
     }
 }
 

@@ -500,12 +500,11 @@ void ws_open_session(struct http *http, const struct proto *proto, const struct 
 void ws_open(struct http *http, const struct proto *proto)
 {
     struct claims claims = {.expires_ms = INT64_MAX};
-    const struct net *net = http_conn(http)->net;
     const char *why = NULL;
     enum err err = handshake_check(http_request(http), &why);
 
     if (err == ERR_OK) {
-        err = admit_check(net, proto, http_request(http), &claims, &why);
+        err = admit_check(http_conn(http)->net, proto, http_request(http), &claims, &why);
     }
 
     if (err != ERR_OK) {

@@ -23,6 +23,7 @@ const NAMES = [
     ["segue_redis_up", "gauge", []],
     ["segue_loop_lag_seconds", "gauge", []],
     ["segue_slow_consumers_total", "counter", []],
+    ["segue_admitted_total", "counter", []],
     ["segue_rejected_total", "counter", ["reason"]],
     ["segue_channels", "gauge", []],
     ["process_resident_memory_bytes", "gauge", []],

@@ -169,6 +169,22 @@ static void who_can_not_be_served_is_told_so_after_all_else(void **state)
     assert_int_equal(admit(&closed_proto, NULL, NULL), ERR_UNAUTHORIZED);
 }
 
+static void of_those_who_may_come_only_so_many_come_at_once(void **state)
+{
+    (void)state;
+    pace_init(&stage.net.pace, 20);
+    assert_int_equal(admit(&open_proto, "https://bad.test", NULL), ERR_FORBIDDEN);
+    assert_int_equal(admit(&closed_proto, NULL, NULL), ERR_UNAUTHORIZED);
+    for (int i = 0; i < 2; i++) { /* who is refused takes nobody's place */
+        assert_int_equal(admit(&open_proto, NULL, NULL), ERR_OK);
+    }
+    assert_int_equal(admit(&open_proto, NULL, NULL), ERR_CROWDED);
+    assert_int_equal(admit(&closed_proto, NULL, NULL), ERR_UNAUTHORIZED); /* first */
+    assert_int_equal(stage.metrics.admitted, 2);
+    fake_us += FAKE_US_PER_S / 10;
+    assert_int_equal(admit(&open_proto, NULL, NULL), ERR_OK);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -179,6 +195,7 @@ int main(void)
         TEST(the_anonymous_may_go_where_they_may),
         TEST(an_origin_is_allowed_or_there_is_none),
         TEST(who_can_not_be_served_is_told_so_after_all_else),
+        TEST(of_those_who_may_come_only_so_many_come_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

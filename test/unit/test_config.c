@@ -149,6 +149,7 @@ static void defaults_are_those_of_the_contract(void **state)
     assert_int_equal(config->ping_interval_ms, 25000);
     assert_int_equal(config->ping_timeout_ms, 20000);
     assert_int_equal(config->drain_s, 10);
+    assert_int_equal(config->connect_rate, 0);
     assert_int_equal(config->log_level, LOG_INFO);
     assert_int_equal(config->log_format, LOG_FORMAT_TEXT);
     assert_false(config->check_only);
@@ -167,6 +168,18 @@ static void a_value_follows_its_flag_or_an_equals_sign(void **state)
     assert_int_equal(config->log_level, LOG_DEBUG);
     assert_int_equal(config->log_format, LOG_FORMAT_JSON);
     assert_true(config->check_only);
+}
+
+static void a_rate_may_say_per_second(void **state)
+{
+    (void)state;
+    assert_runs("--connect-rate", "700/s");
+    assert_int_equal(config->connect_rate, 700);
+    assert_runs("--connect-rate", "8");
+    assert_int_equal(config->connect_rate, 8);
+    assert_wrong("--connect-rate: 8/m is not a number (0 to 1000000)", "--connect-rate", "8/m");
+    assert_wrong("--connect-rate: /s is not a number (0 to 1000000)", "--connect-rate", "/s");
+    assert_wrong("--rate: 8/s is not a number (0 to 1000000)", "--rate", "8/s");
 }
 
 static void the_last_of_a_repeated_flag_wins(void **state)
@@ -471,20 +484,13 @@ static void connections_are_bounded_by_the_limit_of_open_files(void **state)
 
 static void help_names_every_flag_and_fits_a_terminal(void **state)
 {
-    static const char *const flags[] = {"listen",          "admin-listen",
-                                        "redis",           "redis-prefix",
-                                        "jwt-secret",      "jwt-key",
-                                        "jwt-issuer",      "jwt-audience",
-                                        "jwt-user-claim",  "token-cookie",
-                                        "token-header",    "origins",
-                                        "trusted-proxies", "max-message",
-                                        "max-queue",       "rate",
-                                        "burst",           "connect-timeout",
-                                        "max-connections", "orphan-grace",
-                                        "ping-interval",   "ping-timeout",
-                                        "drain",           "log-level",
-                                        "log-format",      "feed",
-                                        "socketio-adapter"};
+    static const char *const flags[] = {
+        "listen",        "admin-listen", "redis",           "redis-prefix",    "jwt-secret",
+        "jwt-key",       "jwt-issuer",   "jwt-audience",    "jwt-user-claim",  "token-cookie",
+        "token-header",  "origins",      "trusted-proxies", "max-message",     "max-queue",
+        "rate",          "burst",        "connect-timeout", "max-connections", "orphan-grace",
+        "ping-interval", "ping-timeout", "drain",           "log-level",       "log-format",
+        "feed",          "connect-rate", "socketio-adapter"};
     char help[OUTPUT_MAX], needle[64];
 
     (void)state;
@@ -524,6 +530,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(defaults_are_those_of_the_contract, clean),
         cmocka_unit_test_setup(a_value_follows_its_flag_or_an_equals_sign, clean),
+        cmocka_unit_test_setup(a_rate_may_say_per_second, clean),
         cmocka_unit_test_setup(the_last_of_a_repeated_flag_wins, clean),
         cmocka_unit_test_setup(a_flag_wins_over_its_variable_and_that_over_the_default, clean),
         cmocka_unit_test_setup(
