@@ -134,10 +134,18 @@ static const struct config_option options[] = {
 enum {
     OPTION_COUNT = sizeof(options) / sizeof(options[0])
 };
+_Static_assert(OPTION_COUNT <= 64, "shown_secrets has a bit for each");
 
 static bool is_list(const struct config_option *option)
 {
     return option->kind >= KIND_FILES && option->kind <= KIND_RANGES;
+}
+
+/* A Redis URL is one when it has a password. */
+static bool is_secret(const struct config_option *option, struct str value)
+{
+    return (option->kind == KIND_SECRET || option->kind == KIND_SECRETS) &&
+           (option->offset != AT(redis) || memchr(value.at, '@', value.len) != NULL);
 }
 
 /* ---- Errors ---- */
@@ -264,6 +272,9 @@ static enum config_outcome load_flag(struct config *config, bool *given, int arg
         return CONFIG_WRONG;
     }
     given[option - options] = true;
+    if (is_secret(option, value)) {
+        config->shown_secrets |= UINT64_C(1) << (option - options);
+    }
     return CONFIG_RUN;
 }
 

@@ -70,11 +70,12 @@ struct config {
     uint64_t ping_interval_ms;
     uint64_t ping_timeout_ms;
     uint64_t drain_s;
-    int recovery;     /* enum config_recovery */
-    int auth_failure; /* enum config_auth_failure */
-    int log_level;    /* enum log_level */
-    int log_format;   /* enum log_format */
-    bool check_only;  /* --check-config */
+    int recovery;           /* enum config_recovery */
+    int auth_failure;       /* enum config_auth_failure */
+    int log_level;          /* enum log_level */
+    int log_format;         /* enum log_format */
+    bool check_only;        /* --check-config */
+    uint64_t shown_secrets; /* bit N: the secret of row N came as a flag */
 };
 
 /* Both in the order of their words in config_value. */

@@ -8,6 +8,7 @@
 #include "common/mem.h"
 #include "gateway/adapter/adapter.h"
 #include "gateway/config.h"
+#include "gateway/config_advice.h"
 #include "gateway/feeds/feeds.h"
 #include "gateway/net/listen.h"
 #include "gateway/net/net.h"
@@ -357,10 +358,6 @@ static int run(struct gateway *gateway)
     store_start(gateway->services.store);
     feeds_start(gateway->feeds, &gateway->loop);
     adapter_start(gateway->adapter, &gateway->loop);
-    if (gateway->config->jwt_secret == NULL && gateway->config->jwt_keys.count == 0) {
-        log_write(LOG_WARN, "no key for tokens",
-                  LOG_TEXT("hint", "give --jwt-secret or --jwt-key: every token is refused"));
-    }
     if (!open_doors(gateway)) {
         status = EXIT_FAILURE;
         listen_close(gateway->public_door);
@@ -391,6 +388,9 @@ int main(int argc, char **argv)
                   (enum log_format)gateway->config->log_format);
         uv_loop_init(&gateway->loop);
         status = create_services(gateway);
+        if (status == EXIT_SUCCESS) {
+            config_advise(gateway->config);
+        }
         if (status == EXIT_SUCCESS && !gateway->config->check_only) {
             status = run(gateway);
         }

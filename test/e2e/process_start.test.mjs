@@ -78,10 +78,13 @@ describe("starting a process", () => {
         return run.stderr;
     }
 
-    function accepts(args, env = {}) {
-        const run = runOnce(["--check-config", ...args], env);
+    // Returns the options that it warns of.
+    function accepts(args, env = {}, files = 0) {
+        const run = runOnce(["--check-config", ...args], env, files);
+        const lines = run.stderr.split("\n").slice(0, -1);
         assert.equal(run.code, 0, `${args.join(" ")}: ${run.stderr}`);
-        assert.equal(run.stderr, "");
+        assert.equal(run.stdout, "");
+        return lines.map((line) => line.match(/^\S+ warn configuration option=--(\S+) why="[^"]+"$/)?.[1] ?? line);
     }
 
     test("--help lists every flag with its default and its twin, on stdout, and exits with 0", () => {
@@ -116,6 +119,37 @@ describe("starting a process", () => {
     });
 
     test("--check-config accepts a good configuration without Redis, and says nothing", () => {
+        const env = { SEGUE_JWT_SECRET: SECRET, SEGUE_API_KEY: "0123456789abcdef" };
+        assert.deepEqual(accepts(["--redis", "redis://127.0.0.1:1"], env), []);
+        assert.deepEqual(accepts(["--trusted-proxies", "10.0.0.0/8,fd00::/8", "--origins", "https://a.example"], env), []);
+        assert.deepEqual(accepts([], { ...env, SEGUE_REDIS: "redis://user:pass@redis.example:6380/5" }), []);
+    });
+
+    test("--check-config warns of what is dangerous or of no use, once for each option, and exits with 0", () => {
+        const env = { SEGUE_JWT_SECRET: SECRET };
+        const warnings = {
+            "jwt-secret": [[], ["--jwt-secret", "x".repeat(32)]],
+            "api-key": [["--api-key", "0123456789abcdef", "--api-key", "0123456789abcdef"]],
+            "livekit-secret": [["--livekit-key", "k", "--livekit-url", "wss://l", "--livekit-secret", "s"]],
+            redis: [["--redis", "redis://user:hunter2@h"]],
+            "trusted-proxies": [["--trusted-proxies", "10.0.0.0/8,0.0.0.0/0"], ["--trusted-proxies", "::/0"]],
+            origins: [["--origins", "https://a.example,null"]],
+            "max-batch": [["--max-message", "2000", "--max-batch", "1000"]],
+            "ping-interval": [["--ping-interval", "60000"]],
+        };
+        for (const [option, commands] of Object.entries(warnings)) {
+            for (const args of commands) {
+                assert.deepEqual(accepts(args, args.length ? env : {}), [option], args.join(" "));
+            }
+        }
+        assert.deepEqual(accepts([], { SEGUE_JWT_SECRET: "x".repeat(31) }), ["jwt-secret"]);
+        assert.deepEqual(accepts([], { ...env, SEGUE_API_KEY: `${"x".repeat(16)},${"x".repeat(15)}` }), ["api-key"]);
+        assert.deepEqual(accepts(["--max-connections", "1000"], env, 1000), []);
+        assert.deepEqual(accepts(["--max-connections", "1001"], env, 1000), ["max-connections"]);
+        assert.deepEqual(accepts(["--jwt-secret", "short"]), ["jwt-secret", "jwt-secret"]);
+    });
+
+    test("--check-config takes every form of an address, a number and a list", () => {
         accepts(["--redis", "redis://127.0.0.1:1", "--jwt-secret", "s"]);
         accepts([], { SEGUE_JWT_SECRET: "s", SEGUE_REDIS: "redis://user:pass@redis.example:6380/5" });
         for (const url of ["unix:///run/redis.sock", "redis://h", "redis://:p@h:1/15", "redis://[::1]:6379"]) {
@@ -245,7 +279,7 @@ describe("starting a process", () => {
     test("a listener that cannot be had is one clear line and no success", async () => {
         const run = runOnce(["--listen", "203.0.113.7:0", "--admin-listen", ""], { SEGUE_JWT_SECRET: "s" });
         assert.ok(run.code > 0, `${run.code}`);
-        assert.match(run.stderr, /^[^\n]*--listen[^\n]*\n$/);
+        assert.match(run.stderr, /^[^\n]*warn configuration option=--jwt-secret[^\n]*\n[^\n]*--listen[^\n]*\n$/);
     });
 
     describe("twins", () => {

@@ -39,9 +39,10 @@ export function environment(extra = {}) {
     return { ...Object.fromEntries(kept), ASAN_OPTIONS: sanitizer, ...extra };
 }
 
-// Runs the binary to its end: {code, stdout, stderr}. For what does not serve: --help, bad values.
-export function runOnce(args, env = {}) {
-    const run = spawnSync(BINARY, args, { env: environment(env), encoding: "utf8", timeout: patient() });
+// Runs the binary to its end: {code, stdout, stderr}. For what does not serve: --help, bad values. files: a limit of open files.
+export function runOnce(args, env = {}, files = 0) {
+    const [program, ...rest] = files ? ["prlimit", `--nofile=${files}`, BINARY, ...args] : [BINARY, ...args];
+    const run = spawnSync(program, rest, { env: environment(env), encoding: "utf8", timeout: patient() });
     return { code: run.status, signal: run.signal, stdout: run.stdout, stderr: run.stderr };
 }
 

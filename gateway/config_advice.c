@@ -1,0 +1,127 @@
+/* What works, but is dangerous or of no use: one row each. Only what is wrong wherever the
+ * process runs stands here, so that whoever sees a warning has something to mend. */
+#include "gateway/config_advice.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "common/log.h"
+#include "gateway/config_value.h"
+
+enum {
+    SECRET_SHORT = 32, /* bytes; what HS256 asks for */
+    KEY_SHORT = 16,
+    IDLE_MS = 60000, /* nginx's and others' time for a connection on which nothing is said */
+    V4_BITS = 96     /* of a range: in front of an IPv4 address */
+};
+
+static bool has_no_token_key(const struct config *config)
+{
+    return config->jwt_secret == NULL && config->jwt_keys.count == 0;
+}
+
+static bool has_short_secret(const struct config *config)
+{
+    return config->jwt_secret != NULL && strlen(config->jwt_secret) < SECRET_SHORT;
+}
+
+static bool has_short_key(const struct config *config)
+{
+    for (size_t i = 0; i < config->api_keys.count; i++) {
+        if (strlen(config->api_keys.items[i]) < KEY_SHORT) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool trusts_everybody(const struct config *config)
+{
+    static const uint8_t v4[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+    for (size_t i = 0; i < config->trusted_proxy_count; i++) {
+        const struct config_range *range = &config->trusted_proxies[i];
+
+        if (range->bits == 0 ||
+            (range->bits == V4_BITS && memcmp(range->bytes, v4, sizeof(v4)) == 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool takes_pages_without_name(const struct config *config)
+{
+    for (size_t i = 0; i < config->origins.count; i++) {
+        if (strcmp(config->origins.items[i], "null") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_small_batch(const struct config *config)
+{
+    return config->max_batch < config->max_message;
+}
+
+static bool lacks_files(const struct config *config)
+{
+    struct rlimit files;
+
+    return getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != RLIM_INFINITY &&
+           config->max_connections > files.rlim_cur;
+}
+
+static bool pings_late(const struct config *config)
+{
+    return config->ping_interval_ms >= IDLE_MS;
+}
+
+static const struct {
+    const char *option;
+    bool (*applies)(const struct config *config);
+    const char *why;
+} rows[] = {
+    {"--jwt-secret", has_no_token_key,
+     "neither it nor --jwt-key is given: every token is refused"},
+    {"--jwt-secret", has_short_secret,
+     "shorter than 32 bytes: it can be found from one token by trying"},
+    {"--api-key", has_short_key, "shorter than 16 bytes: it can be found by trying"},
+    {"--trusted-proxies", trusts_everybody,
+     "trusts everybody: any client may claim any address"},
+    {"--origins", takes_pages_without_name,
+     "null is what sandboxed pages of any site call themselves"},
+    {"--max-batch", has_small_batch,
+     "less than --max-message: such a message can't come by polling"},
+    {"--max-connections", lacks_files, "more than the limit of open files allows (ulimit -n)"},
+    {"--ping-interval", pings_late,
+     "60 s or more: many load balancers cut a connection that is idle for so long"},
+};
+
+static void advise(const char *option, const char *why)
+{
+    log_write(LOG_WARN, "configuration", LOG_TEXT("option", option), LOG_TEXT("why", why));
+}
+
+void config_advise(const struct config *config)
+{
+    size_t count;
+    const struct config_option *options = config_options(&count);
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].applies(config)) {
+            advise(rows[i].option, rows[i].why);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (config->shown_secrets & UINT64_C(1) << i) {
+            char name[CONFIG_TWIN_MAX];
+
+            snprintf(name, sizeof(name), "--%s", options[i].name);
+            advise(name, "a secret in a flag can be read by everybody on this host: give it as "
+                         "variable");
+        }
+    }
+}
