@@ -70,6 +70,27 @@ $(BUILD)/llhttp/%.o: /usr/share/llhttp/%.c
 clean: ## remove everything that was built
 	rm -rf $(BUILD)
 
+# ---- install ----
+
+PREFIX ?= /usr/local
+UNITS_DIR := $(DESTDIR)$(PREFIX)/lib/systemd/system
+DOC_DIR := $(DESTDIR)$(PREFIX)/share/doc/segue
+
+.PHONY: install uninstall
+install: all ## into DESTDIR and PREFIX (/usr/local): binary, manual, systemd units, examples of what stands around it
+	install -D -m 755 $(BUILD)/segue $(DESTDIR)$(PREFIX)/bin/segue
+	! [ -f $(BUILD)/segue.8 ] || install -D -m 644 $(BUILD)/segue.8 $(DESTDIR)$(PREFIX)/share/man/man8/segue.8
+	install -d $(UNITS_DIR) $(UNITS_DIR)/segue.service.d $(UNITS_DIR)/segue@.service.d $(DOC_DIR)
+	for unit in segue.service segue@.service; do \
+		sed 's|/usr/local/bin/|$(PREFIX)/bin/|' docker/systemd/$$unit >$(UNITS_DIR)/$$unit && chmod 644 $(UNITS_DIR)/$$unit && \
+		install -m 644 docker/systemd/hardening.conf $(UNITS_DIR)/$$unit.d/ || exit 1; \
+	done
+	install -m 644 README.md docker/90-segue.conf docker/haproxy.cfg docker/nginx.conf docker/systemd/segue.env $(DOC_DIR)
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/segue $(DESTDIR)$(PREFIX)/share/man/man8/segue.8
+	rm -rf $(UNITS_DIR)/segue.service $(UNITS_DIR)/segue@.service $(UNITS_DIR)/segue.service.d $(UNITS_DIR)/segue@.service.d $(DOC_DIR)
+
 # ---- tests ----
 
 UNITS := $(patsubst test/unit/%.c,$(BUILD)/unit/%,$(wildcard test/unit/test_*.c))
@@ -197,7 +218,7 @@ $(BUILD)/segue-conformance: $(CONFORMANCE)
 
 SOURCES := $(wildcard common/*.[ch] gateway/*.[ch] gateway/*/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/bench/*.[ch] test/conformance/*.[ch])
 
-.PHONY: format format-check lint check compdb bench
+.PHONY: format format-check lint deploy-check check compdb bench
 format: ## clang-format over all C
 	clang-format -i $(SOURCES)
 
@@ -207,7 +228,10 @@ format-check: ## ... or complain
 lint: $(GENERATED) ## clang-tidy, cppcheck, shellcheck, luacheck, include direction, sizes
 	@scripts/lint $(BUILD) '$(CPPFLAGS) -std=c11 -D_GNU_SOURCE -DSEGUE_VERSION="$(VERSION)"'
 
-check: format-check lint clang ## what CI checks besides the tests
+deploy-check: all ## what is in docker/, each file by its own tool: haproxy, nginx, docker-compose, promtool, systemd-analyze
+	@scripts/deploy-check $(BUILD)
+
+check: format-check lint clang deploy-check ## what CI checks besides the tests
 
 compdb: ## compile_commands.json
 	bear -- $(MAKE) -B all units
