@@ -31,13 +31,19 @@ static const char *const level_words[] = {"debug", "info", "warn", "error"};
 
 static enum log_level wanted = LOG_INFO;
 static enum log_format form = LOG_FORMAT_TEXT;
-static unsigned long long lost; /* lines since the last that was written */
-static bool torn;               /* the last line was written in part */
+static unsigned long long lost;   /* lines since the last that was written */
+static unsigned long long missed; /* ... of all */
+static bool torn;                 /* the last line was written in part */
 
 void log_setup(enum log_level level, enum log_format format)
 {
     wanted = level;
     form = format;
+}
+
+unsigned long long log_lost(void)
+{
+    return missed;
 }
 
 bool log_wants(enum log_level level)
@@ -247,11 +253,13 @@ void log_fields(enum log_level level, const char *event, const struct log_field 
 
         if (!say(LOG_WARN, "log lines lost", count)) {
             lost++;
+            missed++;
             return;
         }
         lost = 0;
     }
     if (!say(level, event, fields)) {
         lost++;
+        missed++;
     }
 }

@@ -33,6 +33,7 @@ struct log_field {
 
 void log_setup(enum log_level level, enum log_format format);
 bool log_wants(enum log_level level);
+unsigned long long log_lost(void); /* lines that stderr did not take, of all */
 void log_fields(enum log_level level, const char *event, const struct log_field *fields);
 
 /* log_write(level, event, fields...): fields are worked out only when the level is wanted. */

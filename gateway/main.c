@@ -39,6 +39,7 @@ struct gateway {
     uv_signal_t term, interrupt, hangup;
     uv_timer_t lag;
     uint64_t lag_due_us;
+    uint64_t polled_ms; /* when the last poll returned */
     uint64_t last_calls_until_ms;
     bool ended;              /* everything is being closed */
     uint64_t told[TOLD_MAX]; /* publication times of messages that leave with this turn */
@@ -74,7 +75,10 @@ static void end_turn(struct gateway *gateway)
 /* After the poll: what its callbacks queued leaves before closed connections are freed. */
 static void on_after_poll(uv_check_t *check)
 {
-    end_turn(check->data);
+    struct gateway *gateway = check->data;
+
+    gateway->polled_ms = uv_now(&gateway->loop);
+    end_turn(gateway);
 }
 
 static void on_more(uv_idle_t *more)
@@ -82,11 +86,22 @@ static void on_more(uv_idle_t *more)
     (void)more; /* that it runs is enough */
 }
 
+/* What came during a turn waited for its end. The loop's own clock, which it has read anyway,
+ * costs nothing; it tells milliseconds. */
+static void note_turn(struct gateway *gateway)
+{
+    uint64_t now = uv_now(&gateway->loop);
+    uint64_t turn_ms = gateway->polled_ms != 0 ? now - gateway->polled_ms : 0;
+
+    metrics_peak_add(&gateway->metrics.loop_lag_us, turn_ms * 1000, now);
+}
+
 /* Before the next poll: the next slice of a crowd, and what timers and closings queued. */
 static void on_before_poll(uv_prepare_t *prepare)
 {
     struct gateway *gateway = prepare->data;
 
+    note_turn(gateway);
     if (hub_turn(gateway->services.hub)) {
         uv_idle_start(&gateway->more, on_more);
     } else {
@@ -110,6 +125,7 @@ static void on_store_down(void *owner)
 {
     struct gateway *gateway = owner;
 
+    gateway->metrics.redis_lost++;
     hub_lost(gateway->services.hub);
     adapter_lost(gateway->adapter);
 }
@@ -230,7 +246,9 @@ static void on_lag(uv_timer_t *timer)
     struct gateway *gateway = timer->data;
     uint64_t now = uv_hrtime() / 1000;
 
-    gateway->metrics.loop_lag_us = now > gateway->lag_due_us ? now - gateway->lag_due_us : 0;
+    metrics_peak_add(&gateway->metrics.loop_lag_us,
+                     now > gateway->lag_due_us ? now - gateway->lag_due_us : 0,
+                     uv_now(&gateway->loop));
     gateway->lag_due_us =
         now + (uint64_t)(gateway->services.draining ? LAG_MS / 10 : LAG_MS) * 1000;
     uv_timer_start(timer, on_lag, gateway->services.draining ? LAG_MS / 10 : LAG_MS, 0);

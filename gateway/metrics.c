@@ -13,23 +13,36 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/log.h"
+
 #ifndef SEGUE_VERSION
 #define SEGUE_VERSION "0.0.0-dev"
 #endif
 
 enum {
-    US_PER_S = 1000000
+    US_PER_S = 1000000,
+    WORD_MAX = 32
 };
 
-/* Upper bounds in microseconds, and as `le` prints them. */
-static const struct {
+/* An upper bound in microseconds, and as `le` prints it. A row without text ends a table. */
+struct bound {
     uint64_t us;
     const char *seconds;
-} bounds[METRICS_BUCKETS] = {
-    {50, "0.00005"},  {100, "0.0001"},  {250, "0.00025"}, {500, "0.0005"},
-    {1000, "0.001"},  {2500, "0.0025"}, {5000, "0.005"},  {10000, "0.01"},
-    {25000, "0.025"}, {50000, "0.05"},  {100000, "0.1"},  {250000, "0.25"},
-    {500000, "0.5"},  {1000000, "1"},   {2500000, "2.5"}, {5000000, "5"},
+};
+
+/* From what a local Redis takes to what nobody waits for. */
+static const struct bound latencies[METRICS_BUCKETS + 1] = {
+    {50, "0.00005"},  {100, "0.0001"},  {250, "0.00025"}, {500, "0.0005"},  {1000, "0.001"},
+    {2500, "0.0025"}, {5000, "0.005"},  {10000, "0.01"},  {25000, "0.025"}, {50000, "0.05"},
+    {100000, "0.1"},  {250000, "0.25"}, {500000, "0.5"},  {1000000, "1"},   {2500000, "2.5"},
+    {5000000, "5"},   {10000000, "10"},
+};
+
+/* From a client that comes and goes at once to one that stays for days. */
+static const struct bound ages[METRICS_BUCKETS + 1] = {
+    {1000000ull, "1"},         {10000000ull, "10"},       {60000000ull, "60"},
+    {300000000ull, "300"},     {1800000000ull, "1800"},   {7200000000ull, "7200"},
+    {28800000000ull, "28800"}, {86400000000ull, "86400"}, {604800000000ull, "604800"},
 };
 
 #define X(name, text) text,
@@ -38,15 +51,48 @@ static const char *const transports[] = {METRICS_TRANSPORTS(X)};
 static const char *const rejections[] = {METRICS_REJECTIONS(X)};
 #undef X
 
-void metrics_observe(struct metrics_histogram *histogram, uint64_t us)
+static void observe(struct metrics_histogram *histogram, const struct bound *bounds,
+                    uint64_t us)
 {
     size_t bucket = 0;
 
-    while (bucket < METRICS_BUCKETS && us > bounds[bucket].us) {
+    while (bounds[bucket].seconds != NULL && us > bounds[bucket].us) {
         bucket++;
     }
     histogram->counts[bucket]++;
     histogram->sum_us += us;
+}
+
+void metrics_observe(struct metrics_histogram *histogram, uint64_t us)
+{
+    observe(histogram, latencies, us);
+}
+
+void metrics_observe_age(struct metrics_histogram *histogram, uint64_t ms)
+{
+    observe(histogram, ages, ms * 1000);
+}
+
+void metrics_peak_add(struct metrics_peak *peak, uint64_t value, uint64_t now_ms)
+{
+    if (now_ms >= peak->until_ms) {
+        peak->before = now_ms < peak->until_ms + METRICS_PEAK_MS ? peak->now : 0;
+        peak->now = 0;
+        peak->until_ms = now_ms + METRICS_PEAK_MS;
+    }
+    if (value > peak->now) {
+        peak->now = value;
+    }
+}
+
+uint64_t metrics_peak_value(const struct metrics_peak *peak)
+{
+    return peak->now > peak->before ? peak->now : peak->before;
+}
+
+const char *metrics_transport_word(enum metrics_transport transport)
+{
+    return transports[transport];
 }
 
 /* ---- Lines ---- */
@@ -92,32 +138,64 @@ static void print_row(struct buf *to, const char *name, const char *label, const
 }
 
 static void print_histogram(struct buf *to, const char *name, const char *help,
-                            const struct metrics_histogram *histogram)
+                            const struct metrics_histogram *histogram,
+                            const struct bound *bounds)
 {
     unsigned long long total = 0;
+    size_t bucket = 0;
 
     begin(to, name, "histogram", help);
-    for (size_t i = 0; i < METRICS_BUCKETS; i++) {
-        total += histogram->counts[i];
-        buf_addf(to, "%s_bucket{le=\"%s\"} %llu\n", name, bounds[i].seconds, total);
+    for (; bounds[bucket].seconds != NULL; bucket++) {
+        total += histogram->counts[bucket];
+        buf_addf(to, "%s_bucket{le=\"%s\"} %llu\n", name, bounds[bucket].seconds, total);
     }
-    total += histogram->counts[METRICS_BUCKETS];
+    total += histogram->counts[bucket];
     buf_addf(to, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum ", name, total, name);
     add_seconds(to, histogram->sum_us);
     buf_addf(to, "%s_count %llu\n", name, total);
 }
 
-static void print_connections(const struct metrics *metrics, struct buf *to)
+/* One row per protocol and transport. */
+static void print_carried(struct buf *to, const char *name, const char *type, const char *help,
+                          const uint64_t (*values)[METRICS_TRANSPORT_COUNT])
 {
-    begin(to, "segue_connections", "gauge", "Open connections of clients.");
+    begin(to, name, type, help);
     for (size_t p = 0; p < METRICS_PROTOCOL_COUNT; p++) {
         for (size_t t = 0; t < METRICS_TRANSPORT_COUNT; t++) {
             bool main_row = p == METRICS_PROTOCOL_PLAYER && t == METRICS_TRANSPORT_WEBSOCKET;
 
-            if (main_row || metrics->connections[p][t] != 0) {
-                buf_addf(to, "segue_connections{protocol=\"%s\",transport=\"%s\"} %llu\n",
-                         protocols[p], transports[t],
-                         (unsigned long long)metrics->connections[p][t]);
+            if (main_row || values[p][t] != 0) {
+                buf_addf(to, "%s{protocol=\"%s\",transport=\"%s\"} %llu\n", name, protocols[p],
+                         transports[t], (unsigned long long)values[p][t]);
+            }
+        }
+    }
+}
+
+/* "service restart" as a label's value: service_restart. */
+static const char *label_of(enum reason reason, char room[WORD_MAX])
+{
+    size_t len = 0;
+
+    for (const char *word = reason_word(reason); *word != '\0' && len < WORD_MAX - 1; word++) {
+        room[len++] = *word == ' ' ? '_' : *word;
+    }
+    room[len] = '\0';
+    return room;
+}
+
+static void print_closed(const struct metrics *metrics, struct buf *to)
+{
+    char room[WORD_MAX];
+
+    begin(to, "segue_closed_total", "counter",
+          "Connections and polling sessions that ended, by why.");
+    for (size_t t = 0; t < METRICS_TRANSPORT_COUNT; t++) {
+        for (size_t r = 0; r < REASON_COUNT; r++) {
+            if (t == METRICS_TRANSPORT_WEBSOCKET || metrics->closed[t][r] != 0) {
+                buf_addf(to, "segue_closed_total{transport=\"%s\",reason=\"%s\"} %llu\n",
+                         transports[t], label_of((enum reason)r, room),
+                         (unsigned long long)metrics->closed[t][r]);
             }
         }
     }
@@ -243,9 +321,20 @@ static void print_process(struct buf *to)
 
 /* ---- All ---- */
 
-void metrics_print(const struct metrics *metrics, struct buf *to)
+static void print_clients(const struct metrics *metrics, struct buf *to)
 {
-    print_connections(metrics, to);
+    print_carried(to, "segue_connections", "gauge", "Open connections of clients.",
+                  metrics->connections);
+    print_carried(to, "segue_opened_total", "counter",
+                  "Connections and polling sessions that were accepted.", metrics->opened);
+    print_closed(metrics, to);
+    print_histogram(to, "segue_connection_age_seconds", "How old WebSockets were at their end.",
+                    &metrics->age, ages);
+    print_number(to, "segue_sockets", "gauge",
+                 "Open sockets of the public listener, also those of requests.",
+                 metrics->sockets);
+    print_number(to, "segue_sockets_limit", "gauge", "How many are let in.",
+                 metrics->sockets_limit);
     print_row(to, "segue_messages_received_total", "protocol", "Messages from clients.",
               protocols, metrics->messages_received, METRICS_PROTOCOL_COUNT,
               METRICS_PROTOCOL_PLAYER + 1);
@@ -255,16 +344,6 @@ void metrics_print(const struct metrics *metrics, struct buf *to)
                  metrics->bytes_received);
     print_number(to, "segue_bytes_sent_total", "counter", "Bytes written to clients.",
                  metrics->bytes_sent);
-    print_transitions(metrics, to);
-    print_number(to, "segue_redis_up", "gauge",
-                 "1 when Redis is there for commands and subscriptions.", metrics->redis_up);
-    print_histogram(to, "segue_redis_latency_seconds", "From a command to its reply.",
-                    &metrics->redis_latency);
-    print_histogram(to, "segue_delivery_latency_seconds",
-                    "From publication in Redis to the write to a client.",
-                    &metrics->delivery_latency);
-    print_seconds(to, "segue_loop_lag_seconds", "gauge", "How late the newest timer was.",
-                  metrics->loop_lag_us);
     print_number(to, "segue_slow_consumers_total", "counter",
                  "Connections whose queue was full.", metrics->slow_consumers);
     print_number(to, "segue_admitted_total", "counter",
@@ -272,9 +351,41 @@ void metrics_print(const struct metrics *metrics, struct buf *to)
     print_row(to, "segue_rejected_total", "reason",
               "Requests, connections and messages that were refused.", rejections,
               metrics->rejected, METRICS_REJECTION_COUNT, METRICS_REJECTION_COUNT);
+}
+
+static void print_redis(const struct metrics *metrics, struct buf *to)
+{
+    print_transitions(metrics, to);
+    print_number(to, "segue_redis_up", "gauge",
+                 "1 when Redis is there for commands and subscriptions.", metrics->redis_up);
+    print_number(to, "segue_redis_lost_total", "counter", "How often Redis went away.",
+                 metrics->redis_lost);
+    print_number(to, "segue_pending_calls", "gauge", "Calls that Redis has not answered yet.",
+                 metrics->pending_calls);
+    print_histogram(to, "segue_redis_latency_seconds", "From a command to its reply.",
+                    &metrics->redis_latency, latencies);
+    print_histogram(to, "segue_delivery_latency_seconds",
+                    "From publication in Redis to the write to a client.",
+                    &metrics->delivery_latency, latencies);
     print_number(to, "segue_channels", "gauge", "Channels that this process listens to.",
                  metrics->channels);
+}
+
+void metrics_print(const struct metrics *metrics, struct buf *to)
+{
+    print_clients(metrics, to);
+    print_redis(metrics, to);
+    print_seconds(to, "segue_loop_lag_seconds", "gauge",
+                  "The longest that the loop kept something waiting, of the last 15 to 30 s.",
+                  metrics_peak_value(&metrics->loop_lag_us));
+    print_number(to, "segue_draining", "gauge", "1 when the process is about to end.",
+                 metrics->draining);
+    print_number(to, "segue_log_lines_lost_total", "counter",
+                 "Lines of the log that stderr did not take.", log_lost());
     print_process(to);
     begin(to, "segue_build_info", "gauge", "The version, as label.");
     buf_add_text(to, "segue_build_info{version=\"" SEGUE_VERSION "\"} 1\n");
+    begin(to, "segue_process_info", "gauge", "The process's name, as in its log.");
+    buf_addf(to, "segue_process_info{name=\"%s\"} 1\n",
+             metrics->name != NULL ? metrics->name : "");
 }

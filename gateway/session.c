@@ -159,6 +159,8 @@ void session_accept(struct session *session)
     if (session->state == SESSION_OPENING) {
         session->state = SESSION_OPEN;
         (*gauge(session))++;
+        session->services->metrics
+            ->opened[session->proto->metric][session->transport->metric]++;
         session->transport->accept(session->carrier);
     }
 }

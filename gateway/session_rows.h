@@ -57,6 +57,8 @@ struct proto {
                      enum reason reason);    /* about to be closed: last words; may be NULL */
     void (*closed)(struct session *session); /* let go of everything */
     void (*finish)(struct session *session); /* about to be freed; may be NULL */
+    struct str (*user)(const struct session *session); /* whom it serves, where only the
+                                                          protocol knows; NULL: session_user */
 
     /* A session that no process keeps is loaded for every request and saved after it; NULL
      * where that is not spoken. `load` takes the place of `open`. */

@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "common/log.h"
 #include "common/mem.h"
 
 enum {
@@ -97,18 +96,31 @@ void conn_free_outs(struct net *net)
 
 /* ---- death ---- */
 
-static void log_end(const struct conn *conn)
+static void tell_end(struct conn *conn)
 {
+    struct metrics *metrics = conn->net->services->metrics;
     char peer[INET6_ADDRSTRLEN];
-    enum log_level level = conn->reason == REASON_HTTP_DONE ? LOG_DEBUG : LOG_INFO;
+    struct ending ending = {
+        .event = "connection closed",
+        .transport = METRICS_TRANSPORT_HTTP,
+        .reason = conn->reason,
+        .age_ms = uv_now(conn->net->loop) - conn->opened_ms,
+        .bytes_in = conn->bytes_in,
+        .bytes_out = conn->bytes_out,
+    };
 
-    if (log_wants(level)) {
-        conn_peer_text(conn, peer);
-        log_write(level, "connection closed", LOG_TEXT("reason", reason_word(conn->reason)),
-                  LOG_TEXT("peer", peer),
-                  LOG_NUMBER("age_ms", uv_now(conn->net->loop) - conn->opened_ms),
-                  LOG_NUMBER("bytes_in", conn->bytes_in),
-                  LOG_NUMBER("bytes_out", conn->bytes_out));
+    if (conn->layer->about != NULL) {
+        conn->layer->about(conn->upper, &ending);
+    }
+    conn_peer_text(conn, peer);
+    ending.peer = str_of(peer);
+    ending_log(&ending);
+    if (conn->admin) {
+        return;
+    }
+    metrics->closed[ending.transport][ending.reason]++;
+    if (ending.transport == METRICS_TRANSPORT_WEBSOCKET) {
+        metrics_observe_age(&metrics->age, ending.age_ms);
     }
 }
 
@@ -135,8 +147,8 @@ static void on_closed(uv_handle_t *handle)
     struct net *net = conn->net;
 
     if (conn->layer != NULL) {
+        tell_end(conn);
         conn->layer->closed(conn->upper, conn->reason);
-        log_end(conn);
     }
     if (conn->prev != NULL) {
         conn->prev->next = conn->next;

@@ -18,6 +18,7 @@
 #include <uv.h>
 
 #include "common/reason.h"
+#include "gateway/ending.h"
 #include "gateway/hub/msg.h"
 #include "gateway/net/net.h"
 
@@ -30,6 +31,7 @@ struct conn_layer {
     void (*timeout)(void *upper); /* conn_deadline came */
     void (*drained)(void *upper); /* the queue is empty again after it was full; may be NULL */
     void (*restart)(void *upper); /* the process ends: say so and go */
+    void (*about)(void *upper, struct ending *to);   /* what ends; NULL: it was HTTP */
     void (*closed)(void *upper, enum reason reason); /* the last call: free `upper` */
 };
 

@@ -10,6 +10,7 @@
 #include "gateway/net/cors.h"
 #include "gateway/net/lines.h"
 #include "gateway/net/peer.h"
+#include "gateway/net/refusal.h"
 #include "gateway/net/route.h"
 
 enum {
@@ -365,7 +366,7 @@ void http_refuse(struct http *http, enum err err, const char *why)
     struct answer answer;
     struct buf lines = {0};
 
-    net_count_refusal(http->conn->net, err);
+    refusal_note(http->conn, &http->request, err, why);
     answer_refusal(err, why, &body, &answer);
     answer.close = !http->complete;
     if (err == ERR_METHOD) {

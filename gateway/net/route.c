@@ -68,9 +68,16 @@ static void serve_readyz(struct http *http)
  * read them, wherever it is from. */
 static void serve_metrics(struct http *http)
 {
+    const struct net *net = http_conn(http)->net;
+    struct metrics *metrics = net->services->metrics;
     struct buf text = {0};
 
-    metrics_print(http_conn(http)->net->services->metrics, &text);
+    metrics->sockets = net->conn_count;
+    metrics->sockets_limit = net->services->config->max_connections;
+    metrics->pending_calls = store_pending(net->services->store);
+    metrics->draining = net->services->draining;
+    metrics->name = net->services->name;
+    metrics_print(metrics, &text);
     http_answer(http, &(struct answer){.status = 200,
                                        .type = STR("text/plain; version=0.0.4; charset=utf-8"),
                                        .extra = STR("Cache-Control: no-store\r\n"

@@ -15,6 +15,7 @@
 #include "gateway/net/admit.h"
 #include "gateway/net/handshake.h"
 #include "gateway/net/peer.h"
+#include "gateway/net/refusal.h"
 #include "gateway/net/ws_reader.h"
 
 enum {
@@ -340,6 +341,17 @@ static void on_restart(void *upper)
     ws_close(ws, REASON_RESTART);
 }
 
+/* Before its 101 it is a request that was refused. */
+static void about(void *upper, struct ending *to)
+{
+    const struct ws *ws = upper;
+
+    if (ws->session != NULL) {
+        ending_of_session(to, ws->session);
+    }
+    to->transport = ws->open ? METRICS_TRANSPORT_WEBSOCKET : METRICS_TRANSPORT_HTTP;
+}
+
 static void on_closed(void *upper, enum reason reason)
 {
     struct ws *ws = upper;
@@ -361,6 +373,7 @@ static const struct conn_layer layer = {
     .timeout = on_timeout,
     .drained = on_drained,
     .restart = on_restart,
+    .about = about,
     .closed = on_closed,
 };
 
@@ -400,7 +413,7 @@ static void carry_refuse(void *carrier, enum err err, const char *why)
     struct buf answer = {0};
     struct msg *msg;
 
-    net_count_refusal(ws->conn->net, err);
+    refusal_note(ws->conn, NULL, err, why);
     answer_write_refusal(&answer, err, why);
     msg = msg_raw(buf_str(&answer));
     conn_send_anyway(ws->conn, msg);

@@ -122,7 +122,8 @@ void rest_disconnect_user(struct exchange *exchange)
         exchange_refuse(exchange, ERR_BAD_REQUEST, why);
     } else if (rest_user_tag(exchange, &tag)) {
         log_write(LOG_INFO, "operator disconnects a user",
-                  LOG_STR("user", exchange->asked.param), LOG_STR("reason", reason.text));
+                  LOG_STR("user", exchange->asked.param),
+                  LOG_STR("reason", reason.text.at != NULL ? reason.text : str_from("", 0)));
         rest_once(exchange, buf_str(&tag), &once);
         store_call(exchange->services->store, SCRIPT_user_disconnect,
                    STRS(keys_name(&devices, KEY_DEVICES, buf_str(&tag)),

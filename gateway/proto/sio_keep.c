@@ -8,6 +8,29 @@
 #include "common/pack.h"
 #include "gateway/proto/socketio_core.h"
 
+void socketio_remember_user(struct session *session, struct sio_identity *identity)
+{
+    if (session->user == NULL) {
+        session->user = identity->user;
+        session->user_len = identity->user_len;
+        identity->user = NULL;
+    }
+}
+
+/* The user of whichever socket has one; else the handshake's. */
+struct str socketio_user(const struct session *session)
+{
+    const struct socketio *io = (const struct socketio *)(const void *)session;
+
+    for (const struct sio_socket *socket = io->sockets; socket != NULL; socket = socket->next) {
+        if (socket->identity.user != NULL) {
+            return str_from(socket->identity.user, socket->identity.user_len);
+        }
+    }
+    return session->user != NULL ? session_user(session)
+                                 : str_from(io->handshake.user, io->handshake.user_len);
+}
+
 static void save_identity(struct buf *to, const struct sio_identity *identity)
 {
     pack_add_u64(to, identity->user != NULL);

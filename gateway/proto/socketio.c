@@ -207,6 +207,7 @@ void socketio_destroy_socket(struct sio_socket *socket)
     if (socket->space->finish != NULL) {
         socket->space->finish(socket);
     }
+    socketio_remember_user(socket->session, &socket->identity);
     finish_identity(&socket->identity);
     mem_free(socket);
 }

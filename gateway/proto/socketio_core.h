@@ -49,8 +49,8 @@ void socketio_schedule(struct socketio *io);
     .open = socketio_open, .message = socketio_message, .binary = socketio_binary,             \
     .limited = socketio_limited, .alive = socketio_alive, .drained = socketio_drained,         \
     .woken = socketio_woken, .farewell = socketio_farewell, .closed = socketio_closed,         \
-    .finish = socketio_finish, .save = socketio_save, .marks = socketio_marks,                 \
-    .load = socketio_load, .stamp = socketio_stamp
+    .finish = socketio_finish, .user = socketio_user, .save = socketio_save,                   \
+    .marks = socketio_marks, .load = socketio_load, .stamp = socketio_stamp
 
 void socketio_open(struct session *session, const struct request *request);
 void socketio_message(struct session *session, struct str text);
@@ -67,7 +67,10 @@ void socketio_finish(struct session *session);
 bool sio_say(struct sio_socket *socket, enum sio_type type, struct str json);
 void sio_add_error(struct buf *to, const char *code, const char *message);
 
-/* sio_keep */
+/* sio_keep. A socket is about to go: its user stays with the session, whose last line in the
+ * log tells who it was. */
+void socketio_remember_user(struct session *session, struct sio_identity *identity);
+struct str socketio_user(const struct session *session);
 void socketio_save(struct session *session, struct buf *to);
 void socketio_marks(struct session *session, struct buf *to);
 bool socketio_load(struct session *session, struct str saved, struct str marks);

@@ -15,13 +15,21 @@ const player = { protocol: "player" };
 // Name, type, labels that every sample has.
 const NAMES = [
     ["segue_connections", "gauge", ["protocol", "transport"]],
+    ["segue_opened_total", "counter", ["protocol", "transport"]],
+    ["segue_closed_total", "counter", ["transport", "reason"]],
+    ["segue_sockets", "gauge", []],
+    ["segue_sockets_limit", "gauge", []],
     ["segue_messages_received_total", "counter", ["protocol"]],
     ["segue_messages_sent_total", "counter", ["protocol"]],
     ["segue_bytes_received_total", "counter", []],
     ["segue_bytes_sent_total", "counter", []],
     ["segue_transitions_total", "counter", ["script", "outcome"]],
     ["segue_redis_up", "gauge", []],
+    ["segue_redis_lost_total", "counter", []],
+    ["segue_pending_calls", "gauge", []],
     ["segue_loop_lag_seconds", "gauge", []],
+    ["segue_draining", "gauge", []],
+    ["segue_log_lines_lost_total", "counter", []],
     ["segue_slow_consumers_total", "counter", []],
     ["segue_admitted_total", "counter", []],
     ["segue_rejected_total", "counter", ["reason"]],
@@ -29,7 +37,10 @@ const NAMES = [
     ["process_resident_memory_bytes", "gauge", []],
     ["process_cpu_seconds_total", "counter", []],
     ["process_open_fds", "gauge", []],
+    ["process_max_fds", "gauge", []],
+    ["process_start_time_seconds", "gauge", []],
     ["segue_build_info", "gauge", ["version"]],
+    ["segue_process_info", "gauge", ["name"]],
 ];
 const HISTOGRAMS = ["segue_redis_latency_seconds", "segue_delivery_latency_seconds"];
 

@@ -106,8 +106,8 @@ static void on_closed(void *upper, enum reason reason)
     layer.closed++;
 }
 
-static const struct conn_layer recorder = {on_data,    on_eof,     on_timeout,
-                                           on_drained, on_restart, on_closed};
+static const struct conn_layer recorder = {on_data,    on_eof, on_timeout, on_drained,
+                                           on_restart, NULL,   on_closed};
 
 /* ---- the door ---- */
 

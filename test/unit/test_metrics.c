@@ -191,15 +191,24 @@ static void every_family_of_the_contract_is_printed_with_its_type(void **state)
         const char *name, *type;
     } wanted[] = {
         {"segue_connections", "gauge"},
+        {"segue_opened_total", "counter"},
+        {"segue_closed_total", "counter"},
+        {"segue_connection_age_seconds", "histogram"},
+        {"segue_sockets", "gauge"},
+        {"segue_sockets_limit", "gauge"},
         {"segue_messages_received_total", "counter"},
         {"segue_messages_sent_total", "counter"},
         {"segue_bytes_received_total", "counter"},
         {"segue_bytes_sent_total", "counter"},
         {"segue_transitions_total", "counter"},
         {"segue_redis_up", "gauge"},
+        {"segue_redis_lost_total", "counter"},
+        {"segue_pending_calls", "gauge"},
         {"segue_redis_latency_seconds", "histogram"},
         {"segue_delivery_latency_seconds", "histogram"},
         {"segue_loop_lag_seconds", "gauge"},
+        {"segue_draining", "gauge"},
+        {"segue_log_lines_lost_total", "counter"},
         {"segue_slow_consumers_total", "counter"},
         {"segue_admitted_total", "counter"},
         {"segue_rejected_total", "counter"},
@@ -210,6 +219,7 @@ static void every_family_of_the_contract_is_printed_with_its_type(void **state)
         {"process_max_fds", "gauge"},
         {"process_start_time_seconds", "gauge"},
         {"segue_build_info", "gauge"},
+        {"segue_process_info", "gauge"},
     };
     struct metrics metrics = {0};
 
@@ -229,7 +239,13 @@ static void numbers_are_printed_as_counted(void **state)
         .slow_consumers = 3,
         .channels = 4,
         .redis_up = 1,
-        .loop_lag_us = 1500042,
+        .loop_lag_us = {.now = 1500042},
+        .redis_lost = 10,
+        .sockets = 11,
+        .sockets_limit = 12,
+        .pending_calls = 13,
+        .draining = true,
+        .name = "abc123",
     };
 
     (void)state;
@@ -238,6 +254,9 @@ static void numbers_are_printed_as_counted(void **state)
     metrics.messages_received[METRICS_PROTOCOL_PLAYER] = 7;
     metrics.messages_sent[METRICS_PROTOCOL_CHAT] = 8;
     metrics.rejected[METRICS_REJECTION_RATE] = 9;
+    metrics.opened[METRICS_PROTOCOL_FEED][METRICS_TRANSPORT_POLLING] = 14;
+    metrics.closed[METRICS_TRANSPORT_WEBSOCKET][REASON_RESTART] = 15;
+    metrics.closed[METRICS_TRANSPORT_HTTP][REASON_HTTP_DONE] = 16;
     scrape(&metrics);
     assert_true(value("segue_bytes_received_total", "") == 9007199254740991.0);
     assert_true(value("segue_bytes_sent_total", "") == 2);
@@ -250,6 +269,16 @@ static void numbers_are_printed_as_counted(void **state)
     assert_true(value("segue_messages_received_total", "protocol=\"player\"") == 7);
     assert_true(value("segue_messages_sent_total", "protocol=\"chat\"") == 8);
     assert_true(value("segue_rejected_total", "reason=\"rate_limited\"") == 9);
+    assert_true(value("segue_redis_lost_total", "") == 10);
+    assert_true(value("segue_sockets", "") == 11);
+    assert_true(value("segue_sockets_limit", "") == 12);
+    assert_true(value("segue_pending_calls", "") == 13);
+    assert_true(value("segue_draining", "") == 1);
+    assert_true(value("segue_process_info", "name=\"abc123\"") == 1);
+    assert_true(value("segue_opened_total", "protocol=\"feed\",transport=\"polling\"") == 14);
+    assert_true(value("segue_closed_total",
+                      "transport=\"websocket\",reason=\"service_restart\"") == 15);
+    assert_true(value("segue_closed_total", "transport=\"http\",reason=\"http_done\"") == 16);
 }
 
 static void rows_that_can_move_start_at_zero_and_others_are_left_out(void **state)
@@ -386,6 +415,44 @@ static void a_bucket_holds_its_own_bound(void **state)
     }
 }
 
+static void ages_have_buckets_of_their_own(void **state)
+{
+    struct metrics metrics = {0};
+    const char *bucket = "segue_connection_age_seconds_bucket";
+
+    (void)state;
+    metrics_observe_age(&metrics.age, 1000);
+    metrics_observe_age(&metrics.age, 1001);
+    metrics_observe_age(&metrics.age, 86400000);
+    metrics_observe_age(&metrics.age, 700000000);
+    scrape(&metrics);
+    assert_true(value(bucket, "le=\"1\"") == 1);
+    assert_true(value(bucket, "le=\"10\"") == 2);
+    assert_true(value(bucket, "le=\"86400\"") == 3);
+    assert_true(value(bucket, "le=\"604800\"") == 3);
+    assert_true(value(bucket, "le=\"+Inf\"") == 4);
+    assert_true(value("segue_connection_age_seconds_count", "") == 4);
+    assert_true(value("segue_connection_age_seconds_sum", "") == 786402.001);
+}
+
+/* Whoever looks every 15 s sees every peak, and whoever looks twice sees it twice; it is
+ * forgotten after 30 s, also when nothing happened meanwhile. */
+static void a_peak_is_seen_for_a_while_and_then_forgotten(void **state)
+{
+    struct metrics_peak peak = {0};
+
+    (void)state;
+    metrics_peak_add(&peak, 7, 1000);
+    metrics_peak_add(&peak, 5, 2000);
+    assert_int_equal(metrics_peak_value(&peak), 7);
+    metrics_peak_add(&peak, 3, 1000 + METRICS_PEAK_MS);
+    assert_int_equal(metrics_peak_value(&peak), 7);
+    metrics_peak_add(&peak, 2, 1000 + 2 * METRICS_PEAK_MS);
+    assert_int_equal(metrics_peak_value(&peak), 3);
+    metrics_peak_add(&peak, 1, 1000 + 9 * METRICS_PEAK_MS);
+    assert_int_equal(metrics_peak_value(&peak), 1);
+}
+
 static size_t count_files(void)
 {
     DIR *dir = opendir("/proc/self/fd");
@@ -447,6 +514,8 @@ int main(void)
         cmocka_unit_test(transitions_may_fill_the_table),
         cmocka_unit_test(buckets_are_cumulative_and_the_last_one_is_the_count),
         cmocka_unit_test(a_bucket_holds_its_own_bound),
+        cmocka_unit_test(ages_have_buckets_of_their_own),
+        cmocka_unit_test(a_peak_is_seen_for_a_while_and_then_forgotten),
         cmocka_unit_test(the_process_is_told_as_the_system_sees_it),
         cmocka_unit_test(the_version_is_a_label),
     };
