@@ -40,6 +40,7 @@ export class Front {
             front.port = await freePort();
             try {
                 await front.#start();
+                gateways.forEach((gateway) => gateway.standBehind(front));
                 return front;
             } catch (error) {
                 await front.#stop();
@@ -80,6 +81,7 @@ export class Front {
         const before = loaded();
         this.#haproxy.kill("SIGUSR2");
         await until(() => loaded() > before, () => `haproxy has loaded its file; it said:\n${this.log}`);
+        gateway.standBehind(this);
     }
 
     async #stop() {

@@ -40,6 +40,7 @@ export class Site {
     clients = []; // all that speak Engine.IO
     balancers = [];
     front = null; // with SEGUE_TEST_FRONT=haproxy: what stands between clients and gateways
+    #fronts = [];
     #options;
     #closed = false;
 
@@ -52,8 +53,7 @@ export class Site {
         this.redis = await Redis.start(this.#options.redis);
         await Promise.all(Array.from({ length: this.#options.gateways }, () => this.addGateway()));
         if (process.env.SEGUE_TEST_FRONT === "haproxy") {
-            this.front = await Front.open(this.gateways);
-            this.gateways.forEach((gateway) => gateway.standBehind(this.front));
+            this.front = await this.#openFront(this.gateways);
         }
         return this;
     }
@@ -70,12 +70,19 @@ export class Site {
             await gateway.kill();
             throw new Error("the site was closed while a gateway started");
         }
-        await this.front?.include(gateway);
-        if (this.front) {
-            gateway.standBehind(this.front);
+        if (this.front && Object.keys(flags).length > 0) {
+            await this.#openFront([gateway]); // it is unlike the others: who asks for it wants it
+        } else if (this.front) {
+            await this.front.include(gateway);
         }
         this.gateways.push(gateway);
         return gateway;
+    }
+
+    async #openFront(gateways) {
+        const front = await Front.open(gateways);
+        this.#fronts.push(front);
+        return front;
     }
 
     // A name that no other test uses.
@@ -217,7 +224,7 @@ export class Site {
         for (const balancer of this.balancers) {
             balancer.close();
         }
-        await this.front?.close();
+        await Promise.all(this.#fronts.map((front) => front.close()));
         const ends = await Promise.allSettled(this.gateways.map((gateway) => gateway.close()));
         await this.redis?.close();
         const failed = ends.find((end) => end.status === "rejected");
