@@ -77,9 +77,10 @@ void report_cpu(const struct bench *bench, const struct watch_use *before,
     name_next("cpu");
     putchar('{');
     for (unsigned i = 0; i < bench->watch.count; i++) {
-        printf("%s\"%s\":{\"cpu\":%.6f,\"user\":%.2f,\"system\":%.2f}", i == 0 ? "" : ",",
-               bench->watch.names[i].name, after[i].cpu - before[i].cpu,
-               after[i].user - before[i].user, after[i].system - before[i].system);
+        printf("%s\"%s\":{\"cpu\":%.6f,\"waited\":%.6f,\"user\":%.2f,\"system\":%.2f}",
+               i == 0 ? "" : ",", bench->watch.names[i].name, after[i].cpu - before[i].cpu,
+               after[i].waited - before[i].waited, after[i].user - before[i].user,
+               after[i].system - before[i].system);
     }
     putchar('}');
 }

@@ -185,15 +185,18 @@ static void measure(struct talk *talk)
     const struct bench *bench = talk->bench;
     struct watch_use before[WATCH_NAMES_MAX] = {0}, after[WATCH_NAMES_MAX] = {0};
     uint64_t deliveries, began, ended;
+    double busy;
 
     talk->start_ns = now_ns();
     run_until(talk, talk->start_ns + (uint64_t)(bench->warmup * 1e9));
     watch_read_cpu(&bench->watch, before);
+    busy = watch_machine();
     talk->measuring = true;
     deliveries = talk->deliveries;
     began = now_ns();
     run_until(talk, began + (uint64_t)(bench->seconds * 1e9));
     watch_read_cpu(&bench->watch, after);
+    busy = watch_machine() - busy;
     ended = now_ns();
     deliveries = talk->deliveries - deliveries;
     talk->measuring = false;
@@ -203,6 +206,7 @@ static void measure(struct talk *talk)
     report_number("updates", (double)deliveries / talk->receivers);
     report_number("deliveries", (double)deliveries);
     report_cpu(bench, before, after);
+    report_number("machine", busy);
     report_latency(&talk->latency);
     watch_read_memory(&bench->watch, after);
     report_memory(bench, "memory", after);

@@ -65,22 +65,26 @@ static void read_stat(pid_t pid, struct watch_use *use)
     use->system += (double)system / tick;
 }
 
-/* Nanoseconds of one thread; 0 when it has just ended, or when the kernel doesn't keep them. */
-static unsigned long long thread_ns(pid_t pid, const char *thread)
+struct thread_time {
+    unsigned long long ran_ns, waited_ns;
+};
+
+/* Of one thread; 0 when it has just ended, or when the kernel doesn't keep them. */
+static struct thread_time read_thread(pid_t pid, const char *thread)
 {
     char path[64];
-    unsigned long long ns = 0;
+    struct thread_time time = {0};
     FILE *stream;
 
     snprintf(path, sizeof(path), "/proc/%d/task/%.20s/schedstat", (int)pid, thread);
     stream = fopen(path, "r");
     if (stream != NULL) {
-        if (fscanf(stream, "%llu", &ns) != 1) {
-            ns = 0;
+        if (fscanf(stream, "%llu %llu", &time.ran_ns, &time.waited_ns) != 2) {
+            time = (struct thread_time){0};
         }
         fclose(stream);
     }
-    return ns;
+    return time;
 }
 
 static void read_cpu(pid_t pid, struct watch_use *use)
@@ -95,7 +99,10 @@ static void read_cpu(pid_t pid, struct watch_use *use)
     threads = opendir(path);
     for (const struct dirent *entry; threads != NULL && (entry = readdir(threads)) != NULL;) {
         if (entry->d_name[0] != '.') {
-            ns += thread_ns(pid, entry->d_name);
+            struct thread_time time = read_thread(pid, entry->d_name);
+
+            ns += time.ran_ns;
+            use->waited += (double)time.waited_ns / 1e9;
         }
     }
     if (threads != NULL) {
@@ -133,7 +140,7 @@ static void read_all(const struct watch *watch, struct watch_use uses[WATCH_NAME
 void watch_read_cpu(const struct watch *watch, struct watch_use uses[WATCH_NAMES_MAX])
 {
     for (unsigned i = 0; i < watch->count; i++) {
-        uses[i].cpu = uses[i].user = uses[i].system = 0;
+        uses[i].cpu = uses[i].waited = uses[i].user = uses[i].system = 0;
     }
     read_all(watch, uses, read_cpu);
 }
@@ -144,4 +151,18 @@ void watch_read_memory(const struct watch *watch, struct watch_use uses[WATCH_NA
         uses[i].rss = uses[i].pss = 0;
     }
     read_all(watch, uses, read_memory);
+}
+
+double watch_machine(void)
+{
+    FILE *stream = fopen("/proc/stat", "r");
+    unsigned long long user = 0, nice = 0, system = 0, idle, waiting, irq = 0, soft = 0,
+                       steal = 0;
+
+    if (stream == NULL || fscanf(stream, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user,
+                                 &nice, &system, &idle, &waiting, &irq, &soft, &steal) != 8) {
+        die("/proc/stat can't be understood");
+    }
+    fclose(stream);
+    return (double)(user + nice + system + irq + soft + steal) / (double)sysconf(_SC_CLK_TCK);
 }

@@ -13,7 +13,8 @@ enum {
 
 struct watch_use {
     double cpu;          /* seconds of CPU since the process began, all threads */
-    double user, system; /* its parts, less exactly: the kernel samples them */
+    double waited;       /* seconds in which it could have run and had no core */
+    double user, system; /* parts of cpu, less exactly: the kernel samples them */
     uint64_t rss, pss;   /* bytes now; pss counts a shared page by its share */
 };
 
@@ -31,6 +32,8 @@ bool watch_add(struct watch *watch, const char *text);
 /* One entry per name. A process that is gone is fatal: there is nothing to measure any more.
  * Reading memory makes the kernel walk all pages: not while something is timed. */
 void watch_read_cpu(const struct watch *watch, struct watch_use uses[WATCH_NAMES_MAX]);
+/* Seconds during which cores of this machine were busy, whoever had them. */
+double watch_machine(void);
 void watch_read_memory(const struct watch *watch, struct watch_use uses[WATCH_NAMES_MAX]);
 
 #endif

@@ -20,12 +20,11 @@ export const SECRET = "the key of the benchmark's tokens, which is long enough";
 const READY_MS = 20000;
 const END_MS = 15000;
 
-// A process on one core, with what it says in `log`.
+// A process on one core (null: on any), with what it says in `log`.
 export function launch(core, command, args, options = {}) {
-    const child = keep("taskset", ["-c", String(core), command, ...args.map(String)], {
-        stdio: ["ignore", "pipe", "pipe"],
-        ...options,
-    });
+    const pinned = core === null ? [] : ["taskset", "-c", core];
+    const [first, ...words] = [...pinned, command, ...args].map(String);
+    const child = keep(first, words, { stdio: ["ignore", "pipe", "pipe"], ...options });
     child.log = "";
     child.stdout.on("data", (text) => (child.log += text));
     child.stderr.on("data", (text) => (child.log += text));
@@ -63,11 +62,11 @@ export async function until(holds, child, what) {
 export const listens = (port, child, what) => until(() => accepts(port), child, what);
 
 // A Redis without persistence; port, pid, end().
-export async function startRedis(core) {
+export async function startRedis(core, more = []) {
     const directory = temporaryDirectory();
     const port = await freePort();
     const settings = ["--port", port, "--bind", "127.0.0.1", "--dir", directory, "--save", "", "--appendonly", "no"];
-    const child = launch(core, "redis-server", [...settings, "--loglevel", "warning"]);
+    const child = launch(core, "redis-server", [...settings, "--loglevel", "warning", ...more]);
     await listens(port, child, "Redis");
     return {
         port,

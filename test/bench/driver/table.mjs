@@ -16,7 +16,8 @@ function ratioText(cell, base, name) {
     return ratio === undefined ? "" : `${number(ratio, 2)} x`;
 }
 
-function align(rows) {
+// Rows of texts as a table; the first one is its head.
+export function align(rows) {
     const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
     const line = (row) =>
         `| ${row.map((text, i) => (i === 0 ? text.padEnd(widths[i]) : text.padStart(widths[i]))).join(" | ")} |`;

@@ -1,0 +1,128 @@
+// The driver of `scripts/bench capacity`: what a machine carries, in steps.
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+
+import { BUILD, describe, output } from "../driver/machine.mjs";
+import { KINDS, measureKind, mostConnections } from "./connections.mjs";
+import { measureOperations } from "./operations.mjs";
+import { cores } from "./proc.mjs";
+import { chart, tables } from "./report.mjs";
+import { DEFAULT_STEPS, measureUpdates } from "./updates.mjs";
+
+const PARTS = ["connections", "updates", "operations"];
+const MOST_BY_ITSELF = 40000; // connections: more only when asked for
+
+function fail(message) {
+    console.error(`bench: ${message}`);
+    process.exit(2);
+}
+
+function count(name, text, least) {
+    const value = Number(text);
+    return Number.isFinite(value) && value >= least ? value : fail(`--${name} wants a number from ${least}, not '${text}'`);
+}
+
+const OPTIONS = {
+    quick: { type: "boolean", default: false },
+    steps: { type: "string" },
+    connections: { type: "string" },
+    processes: { type: "string" },
+    masters: { type: "string", default: "0" },
+    generators: { type: "string" },
+    seconds: { type: "string" },
+    repeat: { type: "string" },
+    limit: { type: "string", default: "100" },
+    out: { type: "string", default: join(BUILD, "bench", "capacity.svg") },
+    json: { type: "string" },
+};
+
+function readOptions() {
+    try {
+        return parseArgs({ options: OPTIONS, allowPositionals: true });
+    } catch (error) {
+        return fail(error.message);
+    }
+}
+
+const listOf = (name, text) => text.split(",").map((word) => count(name, word, 1)).sort((a, b) => a - b);
+
+// Up to what the limit of open files allows, unless more is asked for than that.
+function connectionSteps(values, processes) {
+    const most = mostConnections(processes);
+    if (values.connections) {
+        const steps = listOf("connections", values.connections);
+        return steps.at(-1) <= most ? steps : fail(`${processes} processes hold ${most} connections here (ulimit -n); see --processes`);
+    }
+    const last = Math.min(most, values.quick ? 3000 : MOST_BY_ITSELF);
+    return [0.05, 0.25, 0.5, 1].map((part) => Math.max(1, Math.round(last * part)));
+}
+
+function settingsOf(values) {
+    const { quick } = values;
+    const processes = count("processes", values.processes ?? Math.max(2, Math.floor(cores() / 2)), 1);
+    return {
+        processes,
+        masters: count("masters", values.masters, 0),
+        generators: count("generators", values.generators ?? Math.max(1, Math.floor(cores() / 4)), 1),
+        limit: count("limit", values.limit, 0.1),
+        connections: connectionSteps(values, processes),
+        heartbeat: quick ? { interval: 3000, beats: 1 } : { interval: 10000, beats: 2 },
+        steps: values.steps ? listOf("steps", values.steps) : quick ? DEFAULT_STEPS.filter((_, i) => i % 2 === 1) : DEFAULT_STEPS,
+        seconds: count("seconds", values.seconds ?? (quick ? 1 : 4), 0.1),
+        warmup: quick ? 0.3 : 1,
+        window: 256,
+        repeat: count("repeat", values.repeat ?? (quick ? 1 : 2), 1),
+        again: 1,
+        refine: quick || values.steps ? 0 : 2,
+    };
+}
+
+const say = (line) => console.error(`bench: ${line}`);
+
+async function measure(parts, settings) {
+    const results = {};
+    if (parts.includes("operations")) {
+        say("what Redis does for one of each operation");
+        results.operations = await measureOperations(settings, say);
+    }
+    if (parts.includes("updates")) {
+        say(`updates in steps, ${settings.seconds} s each, until p99 is over ${settings.limit} ms`);
+        results.updates = await measureUpdates(settings, say);
+    }
+    if (parts.includes("connections")) {
+        say(`idle connections in steps to ${settings.connections.at(-1)}`);
+        results.connections = [];
+        for (const kind of KINDS) {
+            results.connections.push(await measureKind(kind, settings.connections, settings, say));
+        }
+    }
+    return results;
+}
+
+const { values, positionals } = readOptions();
+const unknown = positionals.find((word) => !PARTS.includes(word));
+if (unknown) {
+    fail(`there is no part '${unknown}', only ${PARTS.join(", ")}`);
+}
+const settings = settingsOf(values);
+const results = {
+    when: new Date().toISOString().slice(0, 16).replace("T", " "),
+    command: ["scripts/bench capacity", ...process.argv.slice(2)].join(" "),
+    machine: describe(),
+    redis: output("redis-server", ["--version"]).replace(/^Redis server v=(\S+).*/s, "Redis $1"),
+    settings,
+    ...(await measure(positionals.length > 0 ? positionals : PARTS, settings)),
+};
+console.log(`\n${tables(results)}`);
+const written = (path, text) => {
+    mkdirSync(dirname(resolve(path)), { recursive: true });
+    writeFileSync(path, text);
+    say(`wrote ${path}`);
+};
+written(values.out, chart(results));
+if (values.json) {
+    written(values.json, `${JSON.stringify(results, null, 1)}\n`);
+}
+process.exit(0);
