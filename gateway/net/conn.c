@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/mem.h"
 
@@ -150,6 +151,7 @@ static void on_closed(uv_handle_t *handle)
         tell_end(conn);
         conn->layer->closed(conn->upper, conn->reason);
     }
+    net_forget(net, conn);
     if (conn->prev != NULL) {
         conn->prev->next = conn->next;
     } else {
@@ -158,7 +160,6 @@ static void on_closed(uv_handle_t *handle)
     if (conn->next != NULL) {
         conn->next->prev = conn->prev;
     }
-    net->conn_count -= conn->counted;
     forget_flush(conn);
     out_give_back(net, conn->out);
     mem_free(conn);
@@ -516,7 +517,7 @@ static void read_peer(struct conn *conn)
     }
 }
 
-struct conn *conn_accept(struct net *net, uv_stream_t *listener, bool admin)
+static struct conn *create(struct net *net, bool admin)
 {
     struct conn *conn = mem_zero(sizeof(*conn));
 
@@ -528,15 +529,40 @@ struct conn *conn_accept(struct net *net, uv_stream_t *listener, bool admin)
     conn->next = net->conns;
     if (net->conns != NULL) {
         net->conns->prev = conn;
+    } else {
+        net->eldest = conn;
     }
     net->conns = conn;
-    if (uv_accept(listener, (uv_stream_t *)&conn->tcp) != 0) {
+    return conn;
+}
+
+static struct conn *begin(struct conn *conn, int error)
+{
+    if (error != 0) {
         conn_cut(conn, REASON_PEER_LOST);
         return NULL;
     }
     uv_tcp_nodelay(&conn->tcp, 1);
     read_peer(conn);
     return conn;
+}
+
+struct conn *conn_accept(struct net *net, uv_stream_t *listener, bool admin)
+{
+    struct conn *conn = create(net, admin);
+
+    return begin(conn, uv_accept(listener, (uv_stream_t *)&conn->tcp));
+}
+
+struct conn *conn_adopt(struct net *net, int fd)
+{
+    struct conn *conn = create(net, false);
+    int error = uv_tcp_open(&conn->tcp, fd);
+
+    if (error != 0) {
+        close(fd);
+    }
+    return begin(conn, error);
 }
 
 void conn_peer_text(const struct conn *conn, char to[INET6_ADDRSTRLEN])

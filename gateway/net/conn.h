@@ -61,11 +61,14 @@ struct conn {
     bool peer_done; /* its FIN came */
     bool admin;
     bool counted; /* against --max-connections */
+    bool told;    /* that the process ends */
 };
 
 /* Takes a connection from a listener; NULL when there is none to take. The caller sets layer
  * and upper. */
 struct conn *conn_accept(struct net *net, uv_stream_t *listener, bool admin);
+/* The same for one that was taken from the kernel already. */
+struct conn *conn_adopt(struct net *net, int fd);
 MUST_CHECK bool conn_start(struct conn *conn); /* begins to read */
 
 /* Queues a message (takes its own reference). False: more than --max-queue bytes would be

@@ -244,7 +244,7 @@ static void probe_message(struct ws *ws, struct str bytes, bool text)
     }
 }
 
-static void probe_opened(struct ws *ws)
+static void nothing(struct ws *ws)
 {
     (void)ws;
 }
@@ -259,9 +259,8 @@ static void probe_closed(struct ws *ws)
 }
 
 static const struct ws_kind probe_kind = {
-    .opened = probe_opened,
     .message = probe_message,
-    .ping = probe_opened,
+    .ping = nothing,
     .closed = probe_closed,
     .wordless = true,
 };
@@ -275,9 +274,8 @@ static void surplus_message(struct ws *ws, struct str bytes, bool text)
 }
 
 static const struct ws_kind surplus_kind = {
-    .opened = probe_opened,
     .message = surplus_message,
-    .ping = probe_opened,
+    .ping = nothing,
     .wordless = true,
 };
 

@@ -56,3 +56,11 @@ void handshake_accept(const struct request *request, char to[HANDSHAKE_ACCEPT_LE
     memcpy(to, buf_text(&text), HANDSHAKE_ACCEPT_LENGTH + 1);
     buf_finish(&text);
 }
+
+void handshake_answer(const char *accept, bool bearer, struct buf *to)
+{
+    buf_addf(to,
+             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+             "Sec-WebSocket-Accept: %s\r\n%s\r\n",
+             accept, bearer ? "Sec-WebSocket-Protocol: bearer\r\n" : "");
+}

@@ -2,6 +2,7 @@
 #ifndef SEGUE_NET_HANDSHAKE_H
 #define SEGUE_NET_HANDSHAKE_H
 
+#include "common/buf.h"
 #include "common/request.h"
 
 enum {
@@ -14,5 +15,7 @@ bool handshake_wanted(const struct request *request);
 MUST_CHECK enum err handshake_check(const struct request *request, const char **why);
 /* The value of Sec-WebSocket-Accept, with a NUL. */
 void handshake_accept(const struct request *request, char to[HANDSHAKE_ACCEPT_LENGTH + 1]);
+/* The answer with it, complete; `bearer`: that subprotocol is selected. */
+void handshake_answer(const char *accept, bool bearer, struct buf *to);
 
 #endif

@@ -468,6 +468,9 @@ static void run(struct http *http, struct str bytes)
         if (conn->upper != http) {
             return;
         }
+        if (conn->told) {
+            conn->layer->restart(http);
+        }
         if (http->state != READING) {
             conn_pause(conn, !is_watched(http)); /* else: we want to see it leave */
             break;

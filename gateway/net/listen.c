@@ -54,22 +54,13 @@ static void turn_away(struct net *net, struct conn *conn)
     conn_end(conn, REASON_HTTP_BAD);
 }
 
-static void on_connection(uv_stream_t *stream, int status)
+static void welcome(struct net *net, struct conn *conn)
 {
-    struct listener *listener = stream->data;
-    struct net *net = listener->net;
-    struct conn *conn;
-
-    if (status != 0) {
-        log_write(LOG_WARN, "accept failed", LOG_TEXT("why", uv_strerror(status)));
-        return;
-    }
-    conn = conn_accept(net, stream, listener->admin);
     if (conn == NULL) {
         return;
     }
     preface_attach(conn);
-    if (!listener->admin) {
+    if (!conn->admin) {
         conn->counted = true;
         if (++net->conn_count > net->services->config->max_connections ||
             is_scarce(net, conn, 2 * FILES_KEPT)) {
@@ -79,6 +70,33 @@ static void on_connection(uv_stream_t *stream, int status)
     }
     if (!conn_start(conn)) {
         conn_cut(conn, REASON_PEER_LOST);
+    }
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+    struct listener *listener = stream->data;
+
+    if (status != 0) {
+        log_write(LOG_WARN, "accept failed", LOG_TEXT("why", uv_strerror(status)));
+        return;
+    }
+    welcome(listener->net, conn_accept(listener->net, stream, listener->admin));
+}
+
+/* Who stands at the door when it closes would be reset by the kernel: he is let in, and told
+ * what this process has to tell. What comes in the microseconds between is reset still, unless
+ * the kernel hands it to another process on the port (tcp_migrate_req). */
+static void let_in_the_last(struct listener *listener)
+{
+    uv_os_fd_t door;
+    int fd;
+
+    if (listener->admin || uv_fileno((const uv_handle_t *)&listener->tcp, &door) != 0) {
+        return;
+    }
+    while ((fd = accept4(door, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        welcome(listener->net, conn_adopt(listener->net, fd));
     }
 }
 
@@ -167,6 +185,7 @@ struct listener *listen_open(struct net *net, const struct config_address *addre
 void listen_close(struct listener *listener)
 {
     if (listener != NULL) {
+        let_in_the_last(listener);
         uv_close((uv_handle_t *)&listener->tcp, on_closed);
     }
 }

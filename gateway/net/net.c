@@ -114,7 +114,7 @@ unsigned net_give_place(struct net *net)
     return pace_give_place(&net->pace, uv_hrtime(), random);
 }
 
-/* How many may still be connected: it sinks evenly from all to none. */
+/* How many may be left that were not told to go: it sinks evenly from all to none. */
 static uint64_t still_allowed(const struct net *net, uint64_t now)
 {
     if (now >= net->drain_until_ms) {
@@ -123,21 +123,57 @@ static uint64_t still_allowed(const struct net *net, uint64_t now)
     return net->drain_all * (net->drain_until_ms - now) / net->drain_over_ms;
 }
 
+static void tell_to_go(struct net *net, struct conn *conn)
+{
+    conn->told = true;
+    net->drain_left--;
+    if (conn->state == CONN_OPEN) {
+        conn->layer->restart(conn->upper);
+    }
+}
+
+static void cut_all(struct net *net)
+{
+    for (struct conn *conn = net->conns; conn != NULL; conn = conn->next) {
+        if (!conn->admin) {
+            conn_cut(conn, REASON_RESTART);
+        }
+    }
+}
+
+/* The eldest first: who came just now may have a request on its way. A place in the list moves
+ * on through it, so that a million connections cost no more than one look each. Who goes by
+ * himself meanwhile makes room for those behind him. */
 static void on_drain(uv_timer_t *clock)
 {
     struct net *net = clock->data;
     uint64_t now = uv_now(net->loop);
-    uint64_t allowed = still_allowed(net, now), open = 0;
+    uint64_t allowed = still_allowed(net, now);
 
-    for (struct conn *conn = net->conns; conn != NULL; conn = conn->next) {
-        if (conn->admin) {
-            continue;
+    while (net->drain_left > allowed && net->drain_next != NULL) {
+        struct conn *conn = net->drain_next;
+
+        net->drain_next = conn->prev;
+        if (conn->counted) {
+            tell_to_go(net, conn);
         }
-        if (now >= net->drain_until_ms + LAST_WORDS_MS) {
-            conn_cut(conn, REASON_RESTART);
-        } else if (conn->state == CONN_OPEN && ++open > allowed) {
-            conn->layer->restart(conn->upper);
-        }
+    }
+    if (now >= net->drain_until_ms + LAST_WORDS_MS) {
+        cut_all(net);
+    }
+}
+
+void net_forget(struct net *net, const struct conn *conn)
+{
+    if (net->eldest == conn) {
+        net->eldest = conn->prev;
+    }
+    if (net->drain_next == conn) {
+        net->drain_next = conn->prev;
+    }
+    if (conn->counted) {
+        net->conn_count--;
+        net->drain_left -= net->draining && !conn->told;
     }
 }
 
@@ -145,9 +181,10 @@ void net_drain(struct net *net, uint64_t over_ms)
 {
     net->draining = true;
     net->drain_over_ms = over_ms;
-    net->drain_all = net->conn_count;
+    net->drain_all = net->drain_left = net->conn_count;
+    net->drain_next = net->eldest;
     net->drain_until_ms = uv_now(net->loop) + over_ms;
-    uv_timer_start(&net->drain_clock, on_drain, 0, DRAIN_TICK_MS);
+    uv_timer_start(&net->drain_clock, on_drain, DRAIN_TICK_MS, DRAIN_TICK_MS);
 }
 
 void net_close(struct net *net)

@@ -31,8 +31,9 @@ struct net {
     const struct proto *const *protos; /* borrowed; NULL ends the table */
     const struct endpoint *endpoints;  /* borrowed; a row without path ends the table */
     struct wheel wheel;
-    struct conn *conns; /* all that are not closed yet */
-    struct conn *dirty; /* want to write at the end of the turn */
+    struct conn *conns;  /* all that are not closed yet, the youngest first ... */
+    struct conn *eldest; /* ... and the last of them */
+    struct conn *dirty;  /* want to write at the end of the turn */
     struct net_later *laters;
     uint64_t conn_count;
     uint64_t files_max;    /* descriptors that the process may have */
@@ -43,7 +44,9 @@ struct net {
     bool draining;
     uv_timer_t drain_clock;
     uint64_t drain_until_ms, drain_over_ms;
-    uint64_t drain_all;             /* connections when it began */
+    uint64_t drain_all;      /* connections when it began ... */
+    uint64_t drain_left;     /* ... and those that were not told to go yet, from here on: */
+    struct conn *drain_next; /* in `conns`; NULL = everybody was */
     char read_buffer[NET_READ_MAX]; /* one for all: every read is used up before the next */
 };
 
@@ -61,6 +64,8 @@ void net_later(struct net *net, struct net_later *later);
 void net_not_later(struct net *net, struct net_later *later);
 /* Closes all connections with 1012, spread over so many milliseconds. */
 void net_drain(struct net *net, uint64_t over_ms);
+/* A connection is closed and about to leave `conns`. */
+void net_forget(struct net *net, const struct conn *conn);
 /* Cuts what is left and closes the handles. */
 void net_close(struct net *net);
 void net_destroy(struct net *net); /* after the loop has closed everything */

@@ -4,6 +4,10 @@
  *     OPENING --session accepts: 101--> OPEN --close frame sent--> the connection ends
  *        +-----session refuses: HTTP error------------------------^
  *
+ * When the process ends, the close frame goes first and the session later: what a client said
+ * before it knew is taken still, until its own close frame comes (or LEAVE_MS have passed). It
+ * hears nothing more.
+ *
  * While OPENING the connection is not read: what a client sends before it saw the 101 waits in
  * the kernel or in `early`. */
 #include "gateway/net/ws.h"
@@ -21,7 +25,9 @@
 enum {
     OPCODE_TEXT = 1,
     OPCODE_CLOSE = 8,
-    OPCODE_PING = 9
+    OPCODE_PING = 9,
+
+    LEAVE_MS = 2000
 };
 
 struct ws {
@@ -34,11 +40,12 @@ struct ws {
     char *accept;             /* owned, until the 101 */
     bool bearer;              /* the client offered the subprotocol "bearer" */
     bool open;
+    bool leaving;        /* was told that the process ends */
     bool late;           /* the answer to a ping is overdue, but for one last look */
     uint64_t heard_ms;   /* when bytes came last */
     uint64_t ping_ms;    /* when the next ping is due */
     uint64_t pong_ms;    /* when the answer to a ping is due at the latest; 0 = none */
-    uint64_t expires_ms; /* when the token ends; UINT64_MAX = never */
+    uint64_t expires_ms; /* when the token ends, or the time to leave; UINT64_MAX = never */
     uint64_t wake_ms;    /* when the session wants to be woken; UINT64_MAX = never */
 };
 
@@ -58,28 +65,32 @@ static void send_anyway(struct ws *ws, unsigned opcode, struct str payload)
 {
     struct msg *msg = msg_frame(opcode, payload);
 
-    conn_send_anyway(ws->conn, msg);
+    ws_send(ws, msg);
     msg_unref(msg);
+}
+
+static void say_why(struct ws *ws, enum reason reason)
+{
+    unsigned code = reason_code(reason);
+    struct buf payload = {0};
+
+    if (code != 0) {
+        buf_add_char(&payload, (char)(code >> 8));
+        buf_add_char(&payload, (char)code);
+        buf_add_text(&payload, ws->kind->wordless ? "" : reason_word(reason));
+        send_anyway(ws, OPCODE_CLOSE, buf_str(&payload));
+        buf_finish(&payload);
+    }
 }
 
 /* Says why and ends the connection; the session is detached by now or is so here. */
 static void close_with(struct ws *ws, enum reason reason)
 {
-    const char *word = ws->kind->wordless ? "" : reason_word(reason);
-    unsigned code = reason_code(reason);
-    struct buf payload = {0};
-
     if (ws->session != NULL) {
         session_ended(ws->session);
     }
-    if (code != 0) {
-        buf_add_char(&payload, (char)(code >> 8));
-        buf_add_char(&payload, (char)code);
-        buf_add_text(&payload, word);
-        send_anyway(ws, OPCODE_CLOSE, buf_str(&payload));
-        buf_finish(&payload);
-    }
-    conn_end(ws->conn, reason);
+    say_why(ws, reason);
+    conn_end(ws->conn, ws->leaving ? REASON_RESTART : reason);
 }
 
 static void schedule(struct ws *ws)
@@ -135,11 +146,6 @@ void ws_ponged(struct ws *ws)
 
 /* ---- messages of the session's own ---- */
 
-static void plain_opened(struct ws *ws)
-{
-    (void)ws;
-}
-
 static void plain_message(struct ws *ws, struct str bytes, bool text)
 {
     if (text) {
@@ -154,8 +160,7 @@ static void plain_ping(struct ws *ws)
     send_anyway(ws, OPCODE_PING, str_from("", 0));
 }
 
-static const struct ws_kind plain = {
-    .opened = plain_opened, .message = plain_message, .ping = plain_ping};
+static const struct ws_kind plain = {.message = plain_message, .ping = plain_ping};
 
 static void on_pong(void *owner)
 {
@@ -171,7 +176,7 @@ static void on_reply(void *owner, struct str frame)
     struct ws *ws = owner;
     struct msg *msg = msg_raw(frame);
 
-    if (!conn_send(ws->conn, msg)) {
+    if (!ws->leaving && !conn_send(ws->conn, msg)) {
         log_write(LOG_DEBUG, "control frame dropped", LOG_NUMBER("bytes", frame.len));
     }
     msg_unref(msg);
@@ -202,7 +207,7 @@ static void feed(struct ws *ws, struct str bytes)
         if (ws->session != NULL) {
             session_ended(ws->session);
         }
-        conn_end(ws->conn, REASON_PEER_CLOSED);
+        conn_end(ws->conn, ws->leaving ? REASON_RESTART : REASON_PEER_CLOSED);
         break;
     case WS_FAILED:
         if (ws->conn->state == CONN_OPEN) {
@@ -244,7 +249,7 @@ static void on_eof(void *upper)
 {
     struct ws *ws = upper;
 
-    conn_cut(ws->conn, REASON_PEER_LOST);
+    conn_cut(ws->conn, ws->leaving ? REASON_RESTART : REASON_PEER_LOST);
 }
 
 /* After a pause of our own the answer may lie in the socket: there is one last look. */
@@ -270,7 +275,7 @@ static void ping(struct ws *ws, uint64_t now)
 
 static void wake(struct ws *ws, uint64_t now)
 {
-    if (now >= ws->wake_ms) {
+    if (ws->conn->state == CONN_OPEN && now >= ws->wake_ms) {
         ws->wake_ms = UINT64_MAX;
         session_woken(ws->session);
     }
@@ -305,14 +310,12 @@ static void on_timeout(void *upper)
         bare_timeout(ws, now);
         return;
     }
-    if (ws->conn->state == CONN_OPEN) {
-        wake(ws, now);
-    }
+    wake(ws, now);
     if (ws->conn->state != CONN_OPEN) {
         return;
     }
     if (now >= ws->expires_ms) {
-        session_close(ws->session, REASON_TOKEN_EXPIRED);
+        session_close(ws->session, ws->leaving ? REASON_RESTART : REASON_TOKEN_EXPIRED);
         return;
     }
     if (ws->pong_ms != 0 && now >= ws->pong_ms) {
@@ -338,7 +341,18 @@ static void on_restart(void *upper)
 {
     struct ws *ws = upper;
 
-    ws_close(ws, REASON_RESTART);
+    if (ws->session == NULL || ws->session->state != SESSION_OPEN) {
+        ws_close(ws, REASON_RESTART);
+        return;
+    }
+    say_why(ws, REASON_RESTART);
+    ws->leaving = true;
+    ws->ping_ms = UINT64_MAX;
+    ws->pong_ms = 0;
+    ws->expires_ms = now_ms(ws) + LEAVE_MS;
+    if (ws->early.len == 0) { /* else it is due as it is */
+        schedule(ws);
+    }
 }
 
 /* Before its 101 it is a request that was refused. */
@@ -385,10 +399,7 @@ static void carry_accept(void *carrier)
     struct buf head = {0};
     struct msg *msg;
 
-    buf_addf(&head,
-             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-             "Sec-WebSocket-Accept: %s\r\n%s\r\n",
-             ws->accept, ws->bearer ? "Sec-WebSocket-Protocol: bearer\r\n" : "");
+    handshake_answer(ws->accept, ws->bearer, &head);
     msg = msg_raw(buf_str(&head));
     conn_send_anyway(ws->conn, msg);
     msg_unref(msg);
@@ -396,7 +407,9 @@ static void carry_accept(void *carrier)
     mem_free(ws->accept);
     ws->accept = NULL;
     ws->open = true;
-    ws->kind->opened(ws);
+    if (ws->kind->opened != NULL) {
+        ws->kind->opened(ws);
+    }
     ws->heard_ms = now_ms(ws);
     ws->ping_ms = ws->heard_ms + config_of(ws)->ping_interval_ms;
     if (ws->early.len > 0) {
@@ -424,7 +437,9 @@ static void carry_refuse(void *carrier, enum err err, const char *why)
 
 static bool carry_send(void *carrier, struct msg *msg)
 {
-    return conn_send(((struct ws *)carrier)->conn, msg);
+    struct ws *ws = carrier;
+
+    return ws->leaving || conn_send(ws->conn, msg);
 }
 
 static void carry_trim(void *carrier)
@@ -559,7 +574,9 @@ void ws_say(struct ws *ws, struct str text)
 
 void ws_send(struct ws *ws, struct msg *msg)
 {
-    conn_send_anyway(ws->conn, msg);
+    if (!ws->leaving) {
+        conn_send_anyway(ws->conn, msg);
+    }
 }
 
 void ws_pause(struct ws *ws, bool paused)

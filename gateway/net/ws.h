@@ -13,7 +13,7 @@ struct ws;
 
 /* What stands between the frames and the session: nothing, or the packets of an engine. */
 struct ws_kind {
-    void (*opened)(struct ws *ws); /* the 101 is on its way */
+    void (*opened)(struct ws *ws); /* the 101 is on its way; may be NULL */
     void (*message)(struct ws *ws, struct str bytes, bool text);
     void (*ping)(struct ws *ws);   /* ask for a sign of life; the answer comes to ws_ponged */
     void (*closed)(struct ws *ws); /* its end, before the session's; may be NULL */

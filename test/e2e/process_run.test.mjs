@@ -5,12 +5,14 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { describe, test } from "node:test";
 
+import WebSocket from "ws";
+
 import { Gateway } from "./lib/gateway.mjs";
 import { request } from "./lib/http.mjs";
 import { patient, sleep, until } from "./lib/patience.mjs";
-import { Player } from "./lib/player.mjs";
+import { Player, playerUrl, textOf } from "./lib/player.mjs";
 import { freePort } from "./lib/redis.mjs";
-import { newTrack, onPause } from "./lib/scenario.mjs";
+import { changePosition, newTrack, onPause } from "./lib/scenario.mjs";
 import { suiteSite, testSite } from "./lib/site.mjs";
 import { keyPair, SECRET, tokenOf } from "./lib/token.mjs";
 
@@ -226,6 +228,31 @@ describe("leaving", { concurrency: 8 }, () => {
         assert.equal((await player.closed()).code, 1012);
         const again = await site.player(user, staying);
         assert.equal(JSON.parse(again.first).track_id, 2);
+        assert.equal(await leaving.left(), 0);
+    });
+
+    test("what clients say until they hear of it is applied, every word", async (t) => {
+        const site = await testSite(t, { gateways: 2, flags: { drain: 2, rate: 0 } });
+        const [leaving] = site.gateways;
+        const talkers = Array.from({ length: 20 }, async () => {
+            const user = site.user();
+            const socket = new WebSocket(playerUrl(leaving, { token: tokenOf(user) }));
+            await once(socket, "open");
+            socket.send(textOf(newTrack(0)));
+            let said = 0;
+            const talk = () => socket.readyState === WebSocket.OPEN && socket.send(textOf(changePosition(1, ++said)));
+            const timer = setInterval(talk, 4);
+            const [code] = await once(socket, "close");
+            clearInterval(timer);
+            assert.equal(code, 1012);
+            assert.ok(said > 10);
+            return { user, said };
+        });
+        await sleep(500);
+        leaving.signal("SIGTERM");
+        for (const { user, said } of await Promise.all(talkers)) {
+            await site.stateWhen(user, ({ last_sec_position: position }) => position === said);
+        }
         assert.equal(await leaving.left(), 0);
     });
 

@@ -670,6 +670,7 @@ static void a_draining_process_answers_and_closes(void **state)
     (void)state;
     client_send(&busy, conn, STR("GET /healthz HTTP/1.1\r\n"));
     net_drain(stage.net, 0);
+    stage_pass(50);
     client_wait_end(&idle);
     assert_int_equal(idle.got.len, 0);
     client_send(&busy, conn, STR("Host: a\r\n\r\n"));
@@ -677,6 +678,35 @@ static void a_draining_process_answers_and_closes(void **state)
     client_wait_end(&busy);
     client_close(&idle);
     client_close(&busy);
+}
+
+/* The kernel has shaken hands with them already. */
+static void who_stands_at_the_door_when_it_closes_is_answered(void **state)
+{
+    enum {
+        CLIENTS = 5
+    };
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(stage.port)};
+    struct client clients[CLIENTS];
+
+    (void)state;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i] = (struct client){.fd = socket(AF_INET, SOCK_STREAM, 0)};
+        assert_int_equal(connect(clients[i].fd, (struct sockaddr *)&address, sizeof(address)),
+                         0);
+        assert_int_equal(fcntl(clients[i].fd, F_SETFL, O_NONBLOCK), 0);
+        assert_int_equal(send(clients[i].fd, GET_HEALTH, sizeof(GET_HEALTH) - 1, 0),
+                         sizeof(GET_HEALTH) - 1);
+    }
+    listen_close(door);
+    door = NULL;
+    net_drain(stage.net, 0);
+    for (int i = 0; i < CLIENTS; i++) {
+        assert_answers(&clients[i], OK_CLOSE);
+        client_wait_end(&clients[i]);
+        client_close(&clients[i]);
+    }
 }
 
 static void one_connection_too_many_is_told_so(void **state)
@@ -791,6 +821,7 @@ int main(void)
         TEST(who_only_half_closes_gets_the_answer),
         TEST(who_leaves_in_mid_request_gets_none),
         TEST(a_draining_process_answers_and_closes),
+        TEST(who_stands_at_the_door_when_it_closes_is_answered),
         TEST(one_connection_too_many_is_told_so),
         TEST(a_peer_that_does_not_read_its_answers_is_read_from_no_more),
         TEST(a_client_may_vanish_at_any_byte),

@@ -803,6 +803,15 @@ static void pings_count_as_messages_do(void **state)
 
 /* ---- the end of the process ---- */
 
+#define RESTART STR("\x88\x11\x03\xf4service restart")
+
+static void drain(void)
+{
+    stage.services.draining = true;
+    net_drain(stage.net, 0);
+    stage_pass(50);
+}
+
 static void a_drain_says_1012_and_refuses_who_is_not_in_yet(void **state)
 {
     struct client inside = connected();
@@ -812,14 +821,57 @@ static void a_drain_says_1012_and_refuses_who_is_not_in_yet(void **state)
     proto_side.wait = true;
     waiting = talk("GET /open HTTP/1.1\r\n" HANDSHAKE "\r\n");
     client_hears_nothing(&waiting);
-    stage.services.draining = true;
-    net_drain(stage.net, 0);
+    drain();
     client_wait_end(&waiting);
     assert_true(str_starts(buf_str(&waiting.got), STR("HTTP/1.1 503 ")));
+    client_wait(&inside, RESTART.len);
+    client_push(&inside, STR("\x88\x80\0\0\0\0"));
     client_wait_end(&inside);
-    assert_got(&inside, STR("\x88\x11\x03\xf4service restart"));
+    assert_got(&inside, RESTART);
     client_close(&inside);
     client_close(&waiting);
+}
+
+static void what_was_said_before_the_restart_was_known_is_taken(void **state)
+{
+    struct client client = connected();
+    struct buf bytes = {0};
+
+    (void)state;
+    drain();
+    add_frame(&bytes, TEXT, STR("on its way"));
+    add_frame(&bytes, PING, STR("p"));
+    client_send(&client, stage_conn(), buf_str(&bytes));
+    assert_heard("(on its way)");
+    assert_true(session_say(proto_side.session, STR("an answer")));
+    stage_pass(500); /* no ping either */
+    buf_clear(&bytes);
+    add_frame(&bytes, TEXT, STR("and this"));
+    add_frame(&bytes, CLOSE, STR("\x03\xf4"));
+    client_push(&client, buf_str(&bytes));
+    client_wait_end(&client);
+    assert_heard("(and this)c");
+    assert_got(&client, RESTART); /* and nothing behind it */
+    buf_finish(&bytes);
+    client_close(&client);
+}
+
+static void who_does_not_answer_the_restart_has_two_seconds(void **state)
+{
+    struct client client = connected();
+    const struct conn *conn = stage_conn();
+
+    (void)state;
+    net_drain(stage.net, 60000);
+    stage_pass(50);
+    client_wait(&client, RESTART.len);
+    stage_pass(1900);
+    assert_true(stage_has(conn) && conn->state == CONN_OPEN);
+    stage_pass(200);
+    client_wait_end(&client);
+    assert_got(&client, RESTART);
+    assert_heard("c");
+    client_close(&client);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -853,6 +905,8 @@ int main(void)
         TEST(a_client_that_does_not_read_finds_the_session_starved),
         TEST(pings_count_as_messages_do),
         TEST(a_drain_says_1012_and_refuses_who_is_not_in_yet),
+        TEST(what_was_said_before_the_restart_was_known_is_taken),
+        TEST(who_does_not_answer_the_restart_has_two_seconds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
