@@ -449,6 +449,12 @@ static void serve(struct http *http)
     }
 }
 
+/* Whoever is watched is read, to see him leave, but not for ever more requests. */
+static void wait_for_answer(struct http *http)
+{
+    conn_pause(http->conn, !is_watched(http) || http->stash.len > HEAD_MAX);
+}
+
 /* Requests one after the other. A handler may answer at once, later, or hand the connection to
  * another layer (then `http` is gone), so nothing of `http` is touched before the connection
  * says that it is still ours. */
@@ -472,7 +478,7 @@ static void run(struct http *http, struct str bytes)
             conn->layer->restart(http);
         }
         if (http->state != READING) {
-            conn_pause(conn, !is_watched(http)); /* else: we want to see it leave */
+            wait_for_answer(http);
             break;
         }
         buf_clear(&http->stash);

@@ -312,6 +312,28 @@ describe("hostile HTTP", () => {
         await stillServes();
     });
 
+    // What was read and not answered yet lies in the process; the rest must wait in the kernel.
+    test("a client that asks faster than Redis answers does not make memory grow", async () => {
+        const requests = {
+            "a handshake": "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n",
+            "a room": "GET /api/rooms/hasty HTTP/1.1\r\nHost: a\r\n\r\n",
+        };
+        for (const [what, request] of Object.entries(requests)) {
+            const raw = await site.raw();
+            const received = async () => (await gateway().metrics()).get("segue_bytes_received_total");
+            const before = await received();
+            const hasty = raw.write(Buffer.from(request.repeat(2 ** 17)));
+            for (let i = 0; i < 300; i++) {
+                assert.equal((await raw.response()).status, 200);
+            }
+            const waiting = (await received()) - before - 300 * request.length;
+            assert.ok(waiting < 2 ** 18, `${what}: ${waiting} bytes were read and not answered`);
+            raw.destroy();
+            await hasty;
+        }
+        await stillServes();
+    });
+
     test("random bytes are refused and the process goes on", async () => {
         let seed = 12345;
         const random = () => (seed = (seed * 1103515245 + 12345) & 0x7fffffff) / 0x7fffffff;
