@@ -144,6 +144,24 @@ static bool find_cookie(const struct auth *auth, const struct request *request,
     return false;
 }
 
+/* The page that asks may be any site's: then the user need not know of it. */
+static bool is_foreign(const struct auth *auth, const struct request *request)
+{
+    struct str origin = request_header(request, STR("origin")), scheme, rest;
+
+    str_cut(origin, ':', &scheme, &rest);
+    return origin.len > 0 && !config_names_origin(auth->config, origin) &&
+           !(str_starts(rest, STR("//")) &&
+             str_equal_nocase(str_skip(rest, 2), request_header(request, STR("host"))));
+}
+
+bool auth_passed_over(const struct auth *auth, const struct request *request)
+{
+    struct str token;
+
+    return find_cookie(auth, request, &token) && is_foreign(auth, request);
+}
+
 static bool find_header(const struct auth *auth, const struct request *request,
                         struct str *token)
 {
@@ -175,7 +193,7 @@ bool auth_find(const struct auth *auth, const struct request *request, struct bu
         }
         return true;
     }
-    if (find_cookie(auth, request, &found)) {
+    if (find_cookie(auth, request, &found) && !is_foreign(auth, request)) {
         buf_add(token, found);
         return true;
     }

@@ -33,6 +33,9 @@ void auth_destroy(struct auth *auth);
  * selects it, wherever the token was found. */
 bool auth_find(const struct auth *auth, const struct request *request, struct buf *token,
                bool *subprotocol);
+/* Whether a cookie holds one that was passed over: a browser sends cookies whoever asks, so
+ * they count for pages of our own host, and of other origins when the operator named them. */
+bool auth_passed_over(const struct auth *auth, const struct request *request);
 
 /* ERR_UNAUTHORIZED with `*why` set (a literal, fit for the client) when the token does not hold
  * at `now_ms`. */

@@ -105,6 +105,8 @@ void config_destroy(struct config *config);
 bool config_trusts(const struct config *config, struct str peer);
 /* Whether a browser page of that Origin may connect; an empty origin (no browser) may. */
 bool config_allows_origin(const struct config *config, struct str origin);
+/* ... and whether it is named, not only let in with all the others by a *. */
+bool config_names_origin(const struct config *config, struct str origin);
 /* Whether clients of that protocol may come without a token. */
 bool config_allows_anonymous(const struct config *config, const char *proto);
 

@@ -125,6 +125,18 @@ bool config_allows_origin(const struct config *config, struct str origin)
     return false;
 }
 
+bool config_names_origin(const struct config *config, struct str origin)
+{
+    for (size_t i = 0; i < config->origins.count; i++) {
+        struct str item = str_of(config->origins.items[i]);
+
+        if (!str_equal(item, STR("*")) && origin_fits(origin, item)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What belongs to a user can't do without one: all who are nobody would share it. */
 bool config_is_protocol(struct str item)
 {

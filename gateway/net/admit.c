@@ -14,7 +14,9 @@ enum err admit_identity(const struct services *services, const char *proto,
         err = auth_verify(services->auth, buf_str(&token),
                           now.tv_sec * 1000 + now.tv_usec / 1000, claims, why);
     } else if (proto == NULL || !config_allows_anonymous(services->config, proto)) {
-        *why = "a token is needed";
+        *why = auth_passed_over(services->auth, request)
+                   ? "a token in a cookie counts only for pages that --origins names"
+                   : "a token is needed";
         err = ERR_UNAUTHORIZED;
     }
     buf_finish(&token);

@@ -72,6 +72,29 @@ describe("identity", () => {
             }
         });
 
+        // A browser sends cookies whoever asks, so any site could speak as its visitor.
+        test("cookie token=, of another site's page: not when --origins lets in everybody", async () => {
+            const [gateway] = site.gateways;
+            const token = tokenOf(site.user());
+            const from = (origin) => ({ headers: { Cookie: `token=${token}`, Origin: origin } });
+            for (const origin of ["https://evil.example", "null", `https://${gateway.host}:1`]) {
+                assertRefusal(await Player.refused(gateway, from(origin)), origin);
+                const answer = await gateway.get("/api/carplay/control", {
+                    method: "POST",
+                    body: '{"command":"pause"}',
+                    ...from(origin),
+                });
+                assert.equal(answer.status, 401, origin);
+                assert.match(answer.json().message, /--origins/);
+                const named = { headers: { ...from(origin).headers, Authorization: `Bearer ${token}` } };
+                await (await Player.open(gateway, named)).close();
+            }
+            await (await Player.open(gateway, from(`http://${gateway.host}:${gateway.port}`))).close();
+            const strict = await site.addGateway({ origins: "*,https://app.example" });
+            await (await Player.open(strict, from("https://app.example"))).close();
+            assertRefusal(await Player.refused(strict, from("https://evil.example")));
+        });
+
         test("subprotocols bearer and the token: the server selects bearer", async () => {
             const user = site.user();
             const player = await Player.open(site.gateways[0], { protocols: ["bearer", tokenOf(user)] });

@@ -96,6 +96,53 @@ static void every_place_is_looked_at(void **state)
     assert_false(subprotocol);
 }
 
+/* A request with that cookie, from a page of that origin, to that host. */
+static bool cookie_counts(const char *origin, const char *host)
+{
+    anew(NULL);
+    add("Cookie", "token=a.b.c");
+    add("Host", host);
+    if (origin != NULL) {
+        add("Origin", origin);
+    }
+    return find();
+}
+
+static void a_cookie_counts_for_our_own_pages_and_for_those_that_are_named(void **state)
+{
+    (void)state;
+    config.origins = (struct config_list){{"*", "https://app.example", "https://*.org"}, 3};
+    assert_true(cookie_counts(NULL, "gw.example"));
+    assert_true(cookie_counts("", "gw.example"));
+    assert_true(cookie_counts("https://gw.example", "gw.example"));
+    assert_true(cookie_counts("http://gw.example:8080", "GW.example:8080"));
+    assert_true(cookie_counts("http://[::1]:8080", "[::1]:8080"));
+    assert_true(cookie_counts("https://app.example", "gw.example"));
+    assert_true(cookie_counts("https://my.org", "gw.example"));
+    assert_false(cookie_counts("https://evil.example", "gw.example"));
+    assert_false(cookie_counts("https://gw.example.evil", "gw.example"));
+    assert_false(cookie_counts("https://evil.gw.example", "gw.example"));
+    assert_false(cookie_counts("http://app.example", "gw.example"));
+    assert_false(cookie_counts("https://gw.example:444", "gw.example"));
+    assert_false(cookie_counts("null", "gw.example"));
+    assert_false(cookie_counts("gw.example", "gw.example"));
+    assert_false(cookie_counts("https:gw.example", "gw.example"));
+    assert_false(cookie_counts("https://", "gw.example"));
+    config.origins = (struct config_list){{"*"}, 1};
+}
+
+static void a_cookie_of_another_page_hides_no_place_behind_it(void **state)
+{
+    (void)state;
+    assert_false(cookie_counts("https://evil.example", "gw.example"));
+    assert_true(auth_passed_over(auth, &request));
+    add("Sec-WebSocket-Protocol", "bearer, x.y.z");
+    assert_found("x.y.z");
+    anew(NULL);
+    add("Origin", "https://evil.example");
+    assert_false(auth_passed_over(auth, &request));
+}
+
 /* From the last place to the first: each new one wins. */
 static void the_first_place_in_the_order_counts(void **state)
 {
@@ -192,6 +239,9 @@ int main(void)
         cmocka_unit_test_setup(no_place_no_token, anew),
         cmocka_unit_test_setup(every_place_is_looked_at, anew),
         cmocka_unit_test_setup(the_first_place_in_the_order_counts, anew),
+        cmocka_unit_test_setup(a_cookie_counts_for_our_own_pages_and_for_those_that_are_named,
+                               anew),
+        cmocka_unit_test_setup(a_cookie_of_another_page_hides_no_place_behind_it, anew),
         cmocka_unit_test_setup(a_place_that_is_empty_still_counts, anew),
         cmocka_unit_test_setup(the_scheme_is_bearer_in_any_case, anew),
         cmocka_unit_test_setup(the_query_is_decoded, anew),
