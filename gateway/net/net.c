@@ -106,12 +106,22 @@ void net_count_refusal(const struct net *net, enum err err)
     net->services->metrics->rejected[rejection]++;
 }
 
+static uint32_t any_number(void)
+{
+    uint32_t number = 0;
+
+    uv_random(NULL, NULL, &number, sizeof(number), 0, NULL); /* without it: less spread */
+    return number;
+}
+
 unsigned net_give_place(struct net *net)
 {
-    uint32_t random = 0;
+    return pace_give_place(&net->pace, uv_hrtime(), any_number());
+}
 
-    uv_random(NULL, NULL, &random, sizeof(random), 0, NULL); /* without it: less spread */
-    return pace_give_place(&net->pace, uv_hrtime(), random);
+unsigned net_wait(const struct net *net)
+{
+    return pace_wait(&net->pace, uv_hrtime(), any_number());
 }
 
 /* How many may be left that were not told to go: it sinks evenly from all to none. */

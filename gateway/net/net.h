@@ -58,8 +58,10 @@ void net_run_laters(struct net *net);
 void net_flush(struct net *net);
 /* One refused request more in the metrics. */
 void net_count_refusal(const struct net *net, enum err err);
-/* When somebody who came too fast (net->pace) shall come again, in seconds. */
+/* When somebody who came too fast (net->pace) shall come again, in seconds: at a place of his
+ * own, or among those that were given (0 = none is). */
 unsigned net_give_place(struct net *net);
+unsigned net_wait(const struct net *net);
 void net_later(struct net *net, struct net_later *later);
 void net_not_later(struct net *net, struct net_later *later);
 /* Closes all connections with 1012, spread over so many milliseconds. */

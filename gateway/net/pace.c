@@ -48,10 +48,10 @@ unsigned pace_give_place(struct pace *pace, uint64_t now_ns, uint32_t random)
     return 1 + (unsigned)((place - now_ns + random % NS_PER_S) / NS_PER_S);
 }
 
-unsigned pace_wait(const struct pace *pace, uint64_t now_ns)
+unsigned pace_wait(const struct pace *pace, uint64_t now_ns, uint32_t random)
 {
     if (pace->place_ns <= now_ns) {
         return 0;
     }
-    return (unsigned)((pace->place_ns - now_ns + NS_PER_S - 1) / NS_PER_S);
+    return 1 + random % (unsigned)((pace->place_ns - now_ns + NS_PER_S - 1) / NS_PER_S);
 }

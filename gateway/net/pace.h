@@ -30,7 +30,8 @@ void pace_init(struct pace *pace, uint64_t per_second); /* 0 = no limit */
 bool pace_take(struct pace *pace, uint64_t now_ns);
 /* For who may not: when to come again, in seconds from 1 on; `random` is any number. */
 unsigned pace_give_place(struct pace *pace, uint64_t now_ns, uint32_t random);
-/* When all places that were given will have passed, in seconds; 0 = nobody waits. */
-unsigned pace_wait(const struct pace *pace, uint64_t now_ns);
+/* For who was refused and could not see his place: when to come again, at random among the
+ * places that were given, in seconds; 0 = nobody waits. */
+unsigned pace_wait(const struct pace *pace, uint64_t now_ns, uint32_t random);
 
 #endif

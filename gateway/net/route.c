@@ -59,8 +59,7 @@ static void serve_readyz(struct http *http)
         answer_text(http, 503, STR("redis is away\n"));
     } else {
         /* A page sees that its WebSocket was refused, and not why: it asks here. */
-        answer_with(http, 200, STR("ok\n"),
-                    pace_wait(&http_conn(http)->net->pace, uv_hrtime()));
+        answer_with(http, 200, STR("ok\n"), net_wait(http_conn(http)->net));
     }
 }
 

@@ -64,6 +64,35 @@ describe("a link", () => {
         assert.equal(link.status, "refused");
     });
 
+    test("comes when a crowded service asks it to, a little apart from the others, and is not refused by it", async () => {
+        let ready = 4;
+        const link = make({ isReady: async () => ready });
+        for (let i = 0; i < 5; i++) {
+            await Socket.newest.closes(1006);
+            const wait = link.retryAt - Date.now();
+            assert.equal(link.status, "waiting");
+            assert.ok(wait >= 4000 && wait <= (i < 4 ? 5000 : 8000), `${wait} ms`);
+            await time.pass(Math.ceil(wait));
+        }
+        ready = 0.1; // less than what it would wait by itself
+        await Socket.newest.closes(1006);
+        assert.ok(link.retryAt - Date.now() >= 7500);
+    });
+
+    test("that was welcome once is not refused so soon: a crowd may be before it", async () => {
+        const link = make({ isReady: async () => true });
+        await Socket.newest.open();
+        await Socket.newest.closes(1012);
+        for (let i = 0; i < 14; i++) {
+            await time.pass(Math.ceil(link.retryAt - Date.now()));
+            await Socket.newest.closes(1006);
+            assert.equal(link.status, "waiting", `after ${i + 1}`);
+        }
+        await time.pass(Math.ceil(link.retryAt - Date.now()));
+        await Socket.newest.closes(1006);
+        assert.equal(link.status, "refused");
+    });
+
     test("asks for address and protocols anew, every time", async () => {
         let count = 0;
         make({ url: () => `ws://segue.test/${++count}`, protocols: () => ["bearer", `t${count}`] });

@@ -107,6 +107,17 @@ describe("player", () => {
         await until(() => stranger.status === "refused", "it is refused", patient(15000));
     });
 
+    test("a crowd is let in one after the other, and nobody takes that for a refusal", async (t) => {
+        const crowded = await site.addGateway({ "connect-rate": "2/s" });
+        const devices = Array.from({ length: 8 }, () => keep(t, player(of(site.user(), 0, { url: crowded.url("/") }))));
+        const seen = new Set();
+        devices.forEach((device) => device.on("status", (status) => seen.add(status)));
+        devices.forEach((device) => device.connect());
+        await until(() => devices.every((device) => device.online), "all are in", patient(30000));
+        assert.deepEqual([...seen].sort(), ["connecting", "online", "waiting"]);
+        assert.ok((await crowded.metrics()).get("segue_rejected_total", { reason: "connect_rate" }) > 0);
+    });
+
     test("whom the operator sends away stays away", async (t) => {
         const user = site.user();
         const device = keep(t, player(of(user)));

@@ -6,6 +6,7 @@
 //            means that there is no other one.
 
 const READY_LIMIT_MS = 3000;
+const LONGEST_WAIT_S = 60;
 
 export class Gateway {
     #base;
@@ -82,7 +83,9 @@ export class Gateway {
     async #isReady() {
         try {
             const signal = AbortSignal.timeout(READY_LIMIT_MS);
-            return (await fetch(this.http("/readyz"), { cache: "no-store", signal })).ok;
+            const answer = await fetch(this.http("/readyz"), { cache: "no-store", signal });
+            const seconds = Math.min(Number(answer.headers.get("Retry-After")), LONGEST_WAIT_S);
+            return answer.ok && seconds > 0 ? seconds : answer.ok;
         } catch {
             return false;
         }

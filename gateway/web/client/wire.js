@@ -15,8 +15,9 @@
  * @typedef {object} WireOptions
  * @property {string | (() => string)} url              asked again for every connection
  * @property {string[] | (() => string[] | Promise<string[]>)} [protocols]  likewise
- * @property {() => Promise<boolean>} [isReady]  does the service take connections at all? Tells a refusal from a
- *     failure, which a browser's WebSocket does not
+ * @property {() => Promise<boolean | number>} [isReady]  does the service take connections at all? Tells a refusal from
+ *     a failure, which a browser's WebSocket does not. A number: it does, and so many come at once that it sends some
+ *     away: again after so many seconds
  * @property {() => boolean | Promise<boolean>} [renew]  the token has expired; true: there is a new one, try again;
  *     rejected: none is to be had now, ask again later
  * @property {(wire: any) => void} [onStatus]  runs after every change of status
@@ -28,6 +29,7 @@ const LONGEST_DELAY_MS = 15000;
 const SETTLED_MS = 5000;
 const CONNECT_LIMIT_MS = 10000;
 const REFUSALS = 3;
+const REFUSALS_LATER = 15; // of one that has been online: it was welcome, and a crowd may be before it
 
 const EXPIRED = 4401;
 const STOPPED = 4403;
@@ -46,6 +48,7 @@ export class Wire {
     #timer = 0;
     #failures = 0;
     #refusals = 0;
+    #wasWelcome = false; // it has been online
     #attempts = 0;
     #onlineSince = 0;
     #renewed = false; // a new token came, and has not held yet
@@ -61,6 +64,7 @@ export class Wire {
         }
         this.#failures = 0;
         this.#refusals = 0;
+        this.#wasWelcome = false;
         this.#renewed = false;
         this.#listen("addEventListener");
         this.#connect();
@@ -108,6 +112,7 @@ export class Wire {
     online() {
         clearTimeout(this.#timer);
         this.#refusals = 0;
+        this.#wasWelcome = true;
         this.#onlineSince = performance.now();
         this.#enter("online");
     }
@@ -244,8 +249,13 @@ export class Wire {
         if (!ready || (this.status !== "waiting" && this.status !== "connecting")) {
             return;
         }
+        if (typeof ready === "number") {
+            this.#refusals = 0;
+            this.#postpone(ready * 1000);
+            return;
+        }
         this.#refusals += 1;
-        if (this.#refusals >= REFUSALS) {
+        if (this.#refusals >= (this.#wasWelcome ? REFUSALS_LATER : REFUSALS)) {
             this.#drop();
             this.#enter("refused");
         }
@@ -272,8 +282,22 @@ export class Wire {
         const longest = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#failures);
         const delay = longest * (0.5 + Math.random() / 2);
         this.#failures += 1;
+        this.#retryIn(delay);
+        this.#enter("waiting", reason);
+    }
+
+    #retryIn(delay) {
+        clearTimeout(this.#timer);
         this.retryAt = Date.now() + delay;
         this.#timer = setTimeout(() => this.#connect(), delay);
-        this.#enter("waiting", reason);
+    }
+
+    // Not before the service asks for it, and not all of those who were told the same at once.
+    #postpone(delay) {
+        const least = delay + Math.random() * 1000;
+        if (this.status === "waiting" && this.retryAt - Date.now() < least) {
+            this.#retryIn(least);
+            this.#enter("waiting", this.reason);
+        }
     }
 }
