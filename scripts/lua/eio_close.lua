@@ -16,6 +16,7 @@ local proto, holder = unpack(call('HMGET', session, 'proto', 'claim'))
 if not proto or claim ~= '' and holder ~= claim then
     return 'refused'
 end
+call('LLEN', queue) -- a newer version's stops us here
 call('DEL', session, queue)
 if holder and holder ~= claim then
     call('HSET', session, 'closed', holder, 'last', words)

@@ -19,6 +19,9 @@ end
 if saved ~= before and current ~= version then
     return {'refused', 'changed'}
 end
+if packets ~= '' then
+    call('RPUSH', queue, packets)
+end
 if pong == '1' then
     due = now_ms + interval
     call('HSET', session, 'due', due)
@@ -29,9 +32,8 @@ if saved ~= before then
     call('HSET', session, 'saved', saved, 'v', current + 1)
 end
 keep(session, due, timeout)
+keep(queue, due, timeout)
 if packets ~= '' then
-    call('RPUSH', queue, packets)
-    keep(queue, due, timeout)
     local bytes = 0
     for _, item in ipairs(call('LRANGE', queue, 0, -1)) do
         bytes = bytes + #item
@@ -39,8 +41,6 @@ if packets ~= '' then
     if bytes > tonumber(queue_max) then
         return {'refused', 'full'}
     end
-else
-    keep(queue, due, timeout)
 end
 if claim and (packets ~= '' or saved ~= before or pong == '1') then
     wake(channel, 'w', '')

@@ -5,4 +5,4 @@
 
 local channel = unpack(KEYS)
 
-return {'applied', call(PUBLISH, channel, '1 k - 0 0 ' .. now_us .. ' 0\n')}
+return {'applied', call(PUBLISH, channel, ENVELOPE .. 'k - 0 0 ' .. now_us .. ' 0\n')}

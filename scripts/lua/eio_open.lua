@@ -8,6 +8,7 @@ local session, queue = unpack(KEYS)
 local proto, saved, packets, interval, timeout, allowance = unpack(ARGV)
 
 local due = now_ms + interval
+call('LLEN', queue) -- a newer version's stops us here
 call('HSET', session, 'proto', proto, 'kind', 'p', 'v', '1', 'saved', saved, 'marks', '', 'due', due,
     'allowance', allowance, 'charged', now_us)
 keep(session, due, timeout)

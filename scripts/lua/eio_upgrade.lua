@@ -11,6 +11,7 @@ local kind, due, upgrade, void, claim = unpack(call('HMGET', session, 'kind', 'd
 if kind ~= 'p' or upgrade ~= token or now_ms >= tonumber(void) or is_gone(due, timeout) then
     return {'refused', 'unknown'}
 end
+call('LLEN', queue) -- a newer version's stops us here
 confirm(session, queue)
 local saved, marks = unpack(call('HMGET', session, 'saved', 'marks'))
 local items = call('LRANGE', queue, 0, -1)

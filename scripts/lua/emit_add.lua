@@ -7,8 +7,9 @@
 local events, channel, claims = unpack(KEYS)
 local mark, number, body = unpack(ARGV)
 
+local last = last_event(events)
 local outcome = claim_emit(claims, mark, number)
 if outcome then
     return {outcome}
 end
-return {'applied', add_event(events, channel, '-', body)}
+return {'applied', add_event(events, last, channel, '-', body)}

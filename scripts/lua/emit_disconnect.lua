@@ -7,8 +7,10 @@
 local devices, channel, claims = unpack(KEYS)
 local mark, number = unpack(ARGV)
 
+local polling = polling_sessions(devices)
 local outcome = claim_emit(claims, mark, number)
 if outcome then
     return {outcome}
 end
-return {'applied', unpack(send_away(devices, channel))}
+send_away(channel)
+return {'applied', unpack(polling)}

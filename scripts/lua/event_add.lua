@@ -8,4 +8,4 @@ local events, channel, once = unpack(KEYS)
 local body, mark = unpack(ARGV)
 
 return answered(once, mark)
-    or answer_once(once, mark, {'applied', add_event(events, channel, '-', body)})
+    or answer_once(once, mark, {'applied', add_event(events, last_event(events), channel, '-', body)})

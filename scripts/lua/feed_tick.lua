@@ -31,6 +31,6 @@ end
 if line ~= turn then
     return {'stale', wait, turn}
 end
-call('HSET', feed, 'start', string.format('%.0f', start), 'line', turn + 1)
 say(feed, lately, channel, frame, event, month_ms)
+call('HSET', feed, 'start', string.format('%.0f', start), 'line', turn + 1)
 return {'applied', wait, (turn + 1) % lines}

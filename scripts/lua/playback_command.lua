@@ -47,7 +47,8 @@ local before = answered(once, mark)
 if before then
     return before
 end
+local last = last_event(events)
 lay_ghost(player, devices, channel, grace)
-apply(unpack(call('HMGET', player, 'seq', 'paused', 'pos', 'at', 'upd', 'unsaid')))
 local alive = call('ZCOUNT', devices, '(' .. now_ms, '+inf')
-return answer_once(once, mark, {'applied', alive, add_event(events, channel, origin, body)})
+apply(unpack(call('HMGET', player, 'seq', 'paused', 'pos', 'at', 'upd', 'unsaid')))
+return answer_once(once, mark, {'applied', alive, add_event(events, last, channel, origin, body)})

@@ -14,6 +14,7 @@ local name, client, lease, reaps, enters, known = unpack(ARGV)
 if enters == '0' and not call('ZSCORE', members, client) then
     return 'no_state'
 end
+look_at(room, members, history, moves)
 if reaps == '1' then
     if call('ZCOUNT', members, '(' .. now_ms, '+inf') == 0 then
         call('DEL', room, members, history, moves)

@@ -8,6 +8,7 @@
 local room, members, history, moves, channel = unpack(KEYS)
 local name, client = unpack(ARGV)
 
+look_at(room, members, history, moves)
 if call('ZREM', members, client) == 0 then
     return 'no_state'
 end

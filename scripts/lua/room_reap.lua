@@ -8,6 +8,7 @@
 local room, members, history, moves, channel = unpack(KEYS)
 local name = unpack(ARGV)
 
+look_at(room, members, history, moves)
 reap(room, members, moves, channel, name)
 if call('EXISTS', members) == 0 then
     call('DEL', room, history, moves)

@@ -22,5 +22,5 @@ end
 local seq, last = next_change(room)
 local time = string.format('%s.%03dZ', date_text(now_ms), now_ms % 1000)
 frame = frame .. ',"id":"' .. seq .. '","time":"' .. time .. '"}'
-tell(history, 50, channel, 'm', '-', seq, last, frame)
+tell(room, history, 50, channel, 'm', '-', seq, last, frame)
 return answer_once(once, mark, {'applied', seq})

@@ -9,5 +9,10 @@
 local devices, channel, once = unpack(KEYS)
 local mark = unpack(ARGV)
 
-return answered(once, mark)
-    or answer_once(once, mark, {'applied', unpack(send_away(devices, channel))})
+local before = answered(once, mark)
+if before then
+    return before
+end
+local polling = polling_sessions(devices)
+send_away(channel)
+return answer_once(once, mark, {'applied', unpack(polling)})

@@ -3,12 +3,15 @@
 --
 -- Sessions that poll may be with no gateway at the moment; their ids are returned, to be closed one by one.
 
-local function send_away(devices, channel)
+local function polling_sessions(devices)
     local now_ms, at_once = math.floor(now_us / 1000), 1000
     local polling = {}
     for _, entry in ipairs(call('ZRANGEBYSCORE', devices, '(' .. now_ms, '+inf', 'LIMIT', 0, at_once)) do
         polling[#polling + 1] = entry:match('^(%S+) %S+ %S+ %S+ polling$')
     end
-    publish(channel, 'd', '-', now_us, nil, '', '')
     return polling
+end
+
+local function send_away(channel)
+    publish(channel, 'd', '-', now_us, nil, '', '')
 end

@@ -9,12 +9,12 @@ local function say(feed, lines, channel, frame, event, kept)
     local lately, lately_count = 300 * 1000, 32
     local before = call('HGET', feed, 'seq')
     local seq = next_seq(before)
+    call('LPUSH', lines, seq .. ' ' .. event)
+    call('LTRIM', lines, 0, lately_count - 1)
+    call('PEXPIRE', lines, lately)
     call('HSET', feed, 'seq', seq)
     if call('PTTL', feed) < kept then
         call('PEXPIRE', feed, kept)
     end
-    call('LPUSH', lines, seq .. ' ' .. event)
-    call('LTRIM', lines, 0, lately_count - 1)
-    call('PEXPIRE', lines, lately)
     publish(channel, 'f', '-', seq, before, frame, event)
 end

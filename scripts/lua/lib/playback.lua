@@ -13,7 +13,7 @@ local plain_media = '"duration":0,"mediaId":'
 -- gateways put in. In one piece, because every string on the way costs. `playing`: true or false, as text. A state
 -- that was written before there was `media` has none.
 local function publish_state(player, channel, kind, origin, seq, prev, texts, playing, pos, media)
-    call(PUBLISH, channel, '1 ' .. kind .. ' ' .. origin .. ' ' .. seq .. ' ' .. (prev or '0') .. ' ' .. now_us ..
+    call(PUBLISH, channel, ENVELOPE .. kind .. ' ' .. origin .. ' ' .. seq .. ' ' .. (prev or '0') .. ' ' .. now_us ..
         ' ' .. string.format('%d', #texts) .. '\n' .. texts .. '{"isPlaying":' .. playing .. ',"currentTime":' .. pos ..
         ',' .. (media or plain_media .. call('HGET', player, 'track')) .. '}')
 end

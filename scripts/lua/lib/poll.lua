@@ -21,7 +21,7 @@ local function keep(session, due, timeout)
 end
 
 local function wake(channel, kind, words)
-    call(PUBLISH, channel, '1 ' .. kind .. ' - 0 0 ' .. now_us .. ' 0\n' .. words)
+    call(PUBLISH, channel, ENVELOPE .. kind .. ' - 0 0 ' .. now_us .. ' 0\n' .. words)
 end
 
 -- The answer that was sent last has arrived.
@@ -30,12 +30,12 @@ local function confirm(session, queue)
     if not sent then
         return
     end
+    if tonumber(items) > 0 then
+        call('LTRIM', queue, items, -1)
+    end
     call('HSET', session, 'marks', sent)
     if ping == '1' then
         call('HSET', session, 'pinged', '1')
-    end
-    if tonumber(items) > 0 then
-        call('LTRIM', queue, items, -1)
     end
     call('HDEL', session, 'sent', 'items', 'ping', 't')
 end

@@ -10,28 +10,37 @@ local now_ms = math.floor(now_us / 1000)
 local forget_after = 86400 * 1000
 local reaped_at_once = 100
 
+-- All parts of a room are read before a member of it comes or goes, so that one of which a newer version has taken a
+-- part is left as it is (gateway/store/keys.h, "Versions").
+local function look_at(room, members, history, moves)
+    call('HLEN', room)
+    call('ZCARD', members)
+    call('LLEN', history)
+    call('LLEN', moves)
+end
+
 -- The number of a room's next change, and of the one before.
 local function next_change(room)
     local last = call('HGET', room, 'seq')
-    local seq = next_seq(last)
-    call('HSET', room, 'seq', seq)
-    return seq, last
+    return next_seq(last), last
 end
 
--- A change is told to all, and kept in `list` as one of the newest `kept`.
-local function tell(list, kept, channel, kind, origin, seq, last, frame)
-    publish(channel, kind, origin, seq, last, frame, '')
+-- A change is kept in `list` as one of the newest `kept`, and told to all.
+local function tell(room, list, kept, channel, kind, origin, seq, last, frame)
     call('RPUSH', list, seq .. ' ' .. kind .. ' ' .. origin .. ' ' .. frame)
     call('LTRIM', list, -kept, -1)
     call('PEXPIRE', list, forget_after)
+    call('HSET', room, 'seq', seq)
+    publish(channel, kind, origin, seq, last, frame, '')
 end
 
 -- Who came or went is the origin, by the first 20 characters of the id, which are random enough: he knows it already.
 local function tell_member(room, members, moves, channel, name, kind, client)
     local seq, last = next_change(room)
     local word = kind == 'j' and 'joined' or 'left'
-    tell(moves, 100, channel, kind, client:sub(1, 20), seq, last, '{"type":"' .. word .. '","clientId":"' .. client ..
-        '","roomId":"' .. name .. '","members":' .. call('ZCARD', members) .. '}')
+    local frame = '{"type":"' .. word .. '","clientId":"' .. client .. '","roomId":"' .. name .. '","members":' ..
+        call('ZCARD', members) .. '}'
+    tell(room, moves, 100, channel, kind, client:sub(1, 20), seq, last, frame)
     return seq
 end
 

@@ -21,9 +21,10 @@ local function oldest_us()
     return string.format('%.0f', now_us - events_age_ms * 1000)
 end
 
--- Keeps an event and tells it; returns its number as text.
-local function add_event(events, channel, origin, body)
-    local prev = last_event(events) or '0'
+-- Keeps an event and tells it; returns its number as text. `last` is last_event's, which the caller reads before he
+-- changes anything.
+local function add_event(events, last, channel, origin, body)
+    local prev = last or '0'
     local number = string.format('%.0f', math.max(prev + 1, now_us))
     call('XADD', events, 'MAXLEN', events_kept, number .. '-0', 'p', prev, 'b', body)
     call('XTRIM', events, 'MINID', oldest_us())
