@@ -19,6 +19,7 @@
     X(INTERNAL, "internal", 500, "something went wrong here")                                  \
     X(UNAVAILABLE, "unavailable", 503, "try again in a moment")                                \
     X(CROWDED, "connect_rate", 503, "too many connect at once: try again later")               \
+    X(NEWER, "unavailable", 503, "a newer version keeps it: try again in a moment")            \
     X(INVALID, "invalid", 400, "the value is not valid")                                       \
     X(NOT_CONFIGURED, "not_configured", 404, "this server is not set up for that")
 

@@ -12,10 +12,14 @@
 #include "gateway/feeds/feeds.h"
 #include "gateway/net/listen.h"
 #include "gateway/net/net.h"
+#include "gateway/newer.h"
 #include "gateway/proto/proto.h"
 #include "gateway/proto/rest.h"
 #include "gateway/proto/room.h"
 #include "gateway/store/keys.h"
+
+/* scripts/lua/lib/time.lua and hub/msg.h must agree on what is published. */
+_Static_assert(SCRIPTS_ENVELOPE == MSG_VERSION, "the scripts publish another envelope");
 
 enum {
     EXIT_WRONG = 2,
@@ -31,6 +35,7 @@ struct gateway {
     struct services services;
     struct net *net;
     struct feeds *feeds;
+    struct newer *newer;
     struct adapter *adapter; /* NULL: off */
     struct listener *public_door, *admin_door;
     uv_prepare_t before_poll;
@@ -152,7 +157,11 @@ static void on_store_message(void *owner, struct str channel, struct str envelop
         log_write(LOG_WARN, "envelope not understood", LOG_STR("channel", channel));
         return;
     }
-    hub_publish(gateway->services.hub, channel, msg);
+    if (msg->version > MSG_VERSION) {
+        newer_heard(gateway->newer, channel, msg);
+    } else {
+        hub_publish(gateway->services.hub, channel, msg);
+    }
     msg_unref(msg);
 }
 
@@ -170,7 +179,7 @@ static void on_hub_told(void *owner, struct msg *msg)
 {
     struct gateway *gateway = owner;
 
-    if (gateway->told_count < TOLD_MAX) {
+    if (gateway->told_count < TOLD_MAX && msg->published_us != 0) {
         gateway->told[gateway->told_count++] = msg->published_us;
     }
 }
@@ -191,6 +200,7 @@ static void end(struct gateway *gateway)
     net_close(gateway->net);
     rooms_close(gateway->services.rooms);
     feeds_stop(gateway->feeds);
+    newer_stop(gateway->newer);
     adapter_stop(gateway->adapter);
     store_stop(gateway->services.store);
     uv_close((uv_handle_t *)&gateway->term, NULL);
@@ -286,6 +296,7 @@ static int create_services(struct gateway *gateway)
     services->hub = hub_create(&hub_events, gateway, &gateway->metrics.channels);
     services->store =
         store_create(&gateway->loop, &url, &gateway->metrics, &store_events, gateway);
+    gateway->newer = newer_create(services->hub, &gateway->metrics);
     gateway->adapter = adapter_create(gateway->config, services->store, &gateway->metrics);
     gateway->feeds = feeds_create(gateway->config, services->store, why);
     if (gateway->feeds == NULL) {
@@ -305,6 +316,7 @@ static void destroy_services(struct gateway *gateway)
     net_destroy(gateway->net);
     rooms_destroy(gateway->services.rooms);
     feeds_destroy(gateway->feeds);
+    newer_destroy(gateway->newer);
     adapter_destroy(gateway->adapter);
     store_destroy(gateway->services.store);
     hub_destroy(gateway->services.hub);
@@ -375,6 +387,7 @@ static int run(struct gateway *gateway)
     start_clockwork(gateway);
     store_start(gateway->services.store);
     feeds_start(gateway->feeds, &gateway->loop);
+    newer_start(gateway->newer, &gateway->loop);
     adapter_start(gateway->adapter, &gateway->loop);
     if (!open_doors(gateway)) {
         status = EXIT_FAILURE;

@@ -49,6 +49,7 @@ static const struct bound ages[METRICS_BUCKETS + 1] = {
 static const char *const protocols[] = {METRICS_PROTOCOLS(X)};
 static const char *const transports[] = {METRICS_TRANSPORTS(X)};
 static const char *const rejections[] = {METRICS_REJECTIONS(X)};
+static const char *const newer[] = {METRICS_NEWER(X)};
 #undef X
 
 static void observe(struct metrics_histogram *histogram, const struct bound *bounds,
@@ -367,6 +368,9 @@ static void print_redis(const struct metrics *metrics, struct buf *to)
     print_histogram(to, "segue_delivery_latency_seconds",
                     "From publication in Redis to the write to a client.",
                     &metrics->delivery_latency, latencies);
+    print_row(to, "segue_newer_version_seen_total", "what",
+              "What a newer release wrote or published, which this process can't read.", newer,
+              metrics->newer_seen, METRICS_NEWER_COUNT, METRICS_NEWER_COUNT);
     print_number(to, "segue_channels", "gauge", "Channels that this process listens to.",
                  metrics->channels);
 }

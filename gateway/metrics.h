@@ -32,6 +32,10 @@
     X(CONNECT_RATE, "connect_rate")                                                            \
     X(UNAVAILABLE, "unavailable")                                                              \
     X(DRAINING, "draining")
+/* What of a newer release was met. */
+#define METRICS_NEWER(X)                                                                       \
+    X(ENVELOPE, "envelope")                                                                    \
+    X(KEY, "key")
 
 enum metrics_protocol {
 #define X(name, text) METRICS_PROTOCOL_##name,
@@ -50,6 +54,12 @@ enum metrics_rejection {
     METRICS_REJECTIONS(X)
 #undef X
     METRICS_REJECTION_COUNT
+};
+enum metrics_newer {
+#define X(name, text) METRICS_NEWER_##name,
+    METRICS_NEWER(X)
+#undef X
+    METRICS_NEWER_COUNT
 };
 
 enum {
@@ -84,6 +94,7 @@ struct metrics {
     uint64_t slow_consumers;
     uint64_t admitted; /* sessions that were let in to begin */
     uint64_t rejected[METRICS_REJECTION_COUNT];
+    uint64_t newer_seen[METRICS_NEWER_COUNT];
     uint64_t channels;
     uint64_t redis_up;
     uint64_t redis_lost; /* how often it went away */

@@ -135,7 +135,8 @@ static void on_answered(void *context, enum err err, const struct redisReply *re
         {SCRIPT_eio_knock, fill_knock},
     };
     struct poll *poll = context;
-    struct poll_found found = {.word = POLL_AWAY, .reply = reply};
+    struct poll_found found = {.word = err == ERR_NEWER ? POLL_NEWER : POLL_AWAY,
+                               .reply = reply};
 
     if (err == ERR_OK && reply_outcome(reply) != OUTCOME_APPLIED) {
         found.word = word_of(reply_str(reply, 1));

@@ -22,7 +22,8 @@ enum poll_word {
     POLL_CLOSED,  /* it was closed; `words` are for the client */
     POLL_CHANGED, /* a POST was quicker */
     POLL_FULL,    /* nobody fetches what is queued */
-    POLL_AWAY     /* Redis can't be reached */
+    POLL_AWAY,    /* Redis can't be reached */
+    POLL_NEWER    /* a newer release has it: this process can't serve it */
 };
 
 /* What a call found; borrowed, and filled as far as the call tells. */

@@ -12,11 +12,16 @@ void held_clear(struct held *held)
     *held = (struct held){NULL, 0, false};
 }
 
+void held_miss(struct held *held)
+{
+    held_clear(held);
+    held->overtaken = true;
+}
+
 void held_add(struct held *held, struct msg *msg)
 {
     if (held->count == HELD_MAX) {
-        held_clear(held);
-        held->overtaken = true;
+        held_miss(held);
     }
     if (held->msgs == NULL) {
         held->msgs = mem_alloc(HELD_MAX * sizeof(held->msgs[0]));

@@ -16,6 +16,7 @@ struct held {
 };
 
 void held_add(struct held *held, struct msg *msg); /* takes a reference of its own */
+void held_miss(struct held *held);                 /* one that can't be read: the same */
 void held_clear(struct held *held);                /* also `overtaken` */
 
 #endif

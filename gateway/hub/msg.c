@@ -113,26 +113,35 @@ struct msg *msg_raw(struct str bytes)
 /* ---- publications ---- */
 
 struct envelope {
-    unsigned long long seq, prev, published;
+    unsigned long long version, seq, prev, published;
     struct str kind, origin;
     struct str texts, other;
 };
 
-/* "1 KIND ORIGIN SEQ PREV TIME SPLIT\nTEXTS OTHER": see scripts/lua/lib/publish.lua, which
- * writes it. */
-static bool read_envelope(struct str bytes, struct envelope *envelope)
+/* "VERSION KIND ...": what all versions begin with; `rest` begins behind. */
+static bool read_beginning(struct str bytes, struct envelope *envelope, struct str *rest)
 {
-    struct str line, body, version, seq, prev, time, split;
+    struct str version;
+
+    return str_cut(bytes, ' ', &version, &bytes) &&
+           str_to_u64(version, UINT32_MAX, &envelope->version) && version.at[0] != '0' &&
+           str_cut(bytes, ' ', &envelope->kind, rest) && envelope->kind.len == 1;
+}
+
+/* "ORIGIN SEQ PREV TIME SPLIT ...\nTEXTS OTHER": see scripts/lua/lib/publish.lua, which writes
+ * it. */
+static bool read_rest(struct str bytes, struct envelope *envelope)
+{
+    struct str line, body, seq, prev, time, split, more;
     unsigned long long texts_len;
 
-    if (!str_cut(bytes, '\n', &line, &body) || !str_cut(line, ' ', &version, &line) ||
-        !str_cut(line, ' ', &envelope->kind, &line) ||
-        !str_cut(line, ' ', &envelope->origin, &line) || !str_cut(line, ' ', &seq, &line) ||
-        !str_cut(line, ' ', &prev, &line) || !str_cut(line, ' ', &time, &split)) {
+    if (!str_cut(bytes, '\n', &line, &body) || !str_cut(line, ' ', &envelope->origin, &line) ||
+        !str_cut(line, ' ', &seq, &line) || !str_cut(line, ' ', &prev, &line) ||
+        !str_cut(line, ' ', &time, &line)) {
         return false;
     }
-    if (!str_equal(version, STR("1")) || envelope->kind.len != 1 ||
-        envelope->origin.len > MSG_ORIGIN_LENGTH ||
+    str_cut(line, ' ', &split, &more); /* what stands behind it is of a later release */
+    if (envelope->origin.len > MSG_ORIGIN_LENGTH ||
         !str_to_u64(seq, UINT64_MAX / 2, &envelope->seq) ||
         !str_to_u64(prev, UINT64_MAX / 2, &envelope->prev) ||
         !str_to_u64(time, UINT64_MAX / 2, &envelope->published) ||
@@ -155,6 +164,27 @@ static size_t count_texts(struct str texts)
     return count <= TEXTS_MAX ? count : 0;
 }
 
+struct msg *msg_missed(void)
+{
+    struct msg *msg = make(0);
+
+    msg->kind = MSG_MISSED;
+    return msg;
+}
+
+/* All that is known of a publication of a newer version: that there was one, and whether it
+ * sends a user away. */
+static struct msg *make_newer(const struct envelope *envelope)
+{
+    struct msg *msg = msg_missed();
+
+    msg->version = (uint32_t)envelope->version;
+    if (str_equal(envelope->kind, STR("d"))) {
+        msg->kind = 'd';
+    }
+    return msg;
+}
+
 struct msg *msg_from_envelope(struct str bytes)
 {
     struct envelope envelope;
@@ -163,7 +193,13 @@ struct msg *msg_from_envelope(struct str bytes)
     size_t count;
     bool more;
 
-    if (!read_envelope(bytes, &envelope)) {
+    if (!read_beginning(bytes, &envelope, &bytes)) {
+        return NULL;
+    }
+    if (envelope.version > MSG_VERSION) {
+        return make_newer(&envelope);
+    }
+    if (!read_rest(bytes, &envelope)) {
         return NULL;
     }
     count = count_texts(envelope.texts);
@@ -171,6 +207,7 @@ struct msg *msg_from_envelope(struct str bytes)
         return NULL;
     }
     msg = make(count * HEAD_MAX + envelope.texts.len + envelope.other.len);
+    msg->version = (uint32_t)envelope.version;
     msg->kind = envelope.kind.at[0];
     memcpy(msg->origin, envelope.origin.at, envelope.origin.len);
     msg->seq = envelope.seq;

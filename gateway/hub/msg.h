@@ -18,7 +18,20 @@
 
 #include "common/str.h"
 
+/* The version of the envelopes that this release publishes; scripts/lua/lib/time.lua says the
+ * same, and the build compares. It reads this one and all before. Processes of a newer release
+ * may publish on the same Redis: of theirs only the first two words, version and kind, are
+ * understood, since those mean the same for good. Words may be added at the header's end, and
+ * kinds, without a new number: older releases pass over them. Everything else needs the next
+ * number, and a release that reads it before the one that writes it. (The tests build releases
+ * that do not keep to it.) */
+#ifndef MSG_VERSION
+#define MSG_VERSION 1
+#endif
+
 enum {
+    /* The kind of a publication that can't be read: read the state, as after a gap. */
+    MSG_MISSED = '?',
     MSG_ORIGIN_LENGTH = 20,
     MSG_ENCODINGS_MAX = 4 /* kept with a message; the oldest goes */
 };
@@ -35,6 +48,7 @@ struct msg {
     uint64_t published_us;
     struct msg_encoding *encodings; /* owned */
     uint32_t other_len;
+    uint32_t version; /* of the envelope; 0 = there was none */
     uint16_t frames;
     bool binary; /* one binary frame */
     char kind;
@@ -48,7 +62,10 @@ struct msg *msg_binary(struct str payload); /* one binary frame */
 struct msg *msg_engine(struct str text);    /* one text frame: '4' and the text */
 struct msg *msg_frame(unsigned opcode, struct str payload); /* any frame, final, unmasked */
 struct msg *msg_raw(struct str bytes);                      /* no frame */
-struct msg *msg_from_envelope(struct str envelope);         /* NULL when it is none of ours */
+/* NULL when it is none of ours. Of one with a newer version: its disconnect ('d'), else
+ * MSG_MISSED, without content. */
+struct msg *msg_from_envelope(struct str envelope);
+struct msg *msg_missed(void);
 
 struct msg *msg_ref(struct msg *msg);
 void msg_unref(struct msg *msg); /* NULL is fine */

@@ -75,6 +75,7 @@ void answer_refusal(enum err err, const char *why, struct buf *body, struct answ
         {ERR_UNAUTHORIZED, "WWW-Authenticate: Bearer\r\n"},
         {ERR_UPGRADE, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"},
         {ERR_UNAVAILABLE, "Retry-After: 1\r\n"},
+        {ERR_NEWER, "Retry-After: 1\r\n"},
     };
 
     json_add_error(body, err, why);

@@ -147,6 +147,7 @@ static void on_taken(void *owner, const struct poll_found *found)
         read_session(get);
         break;
     case POLL_AWAY:
+    case POLL_NEWER:
         unavailable(get);
         break;
     default:
@@ -360,6 +361,9 @@ static void on_read(void *owner, const struct poll_found *found)
     case POLL_AWAY:
         conn_deadline(http_conn(get->http), RETRY_MS);
         break;
+    case POLL_NEWER:
+        unavailable(get);
+        break;
     default:
         expire(get);
         break;
@@ -438,6 +442,9 @@ static void on_claimed(void *owner, const struct poll_found *found)
     case POLL_AWAY:
         conn_deadline(http_conn(get->http), RETRY_MS);
         break;
+    case POLL_NEWER:
+        unavailable(get);
+        break;
     default:
         refuse(get, found->word == POLL_WRONG ? EIO_ERROR_REQUEST : EIO_ERROR_SESSION);
         break;
@@ -481,6 +488,7 @@ static void on_told(struct hub_sub *sub, struct msg *msg)
     switch (msg->kind) {
     case 'w': /* a POST left something */
     case 'u': /* the client wants to move */
+    case MSG_MISSED:
         on_woken(get);
         break;
     case 'x': /* the session is over */

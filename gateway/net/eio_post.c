@@ -186,6 +186,7 @@ static void on_committed(void *owner, const struct poll_found *found)
         destroy(post);
         break;
     case POLL_AWAY:
+    case POLL_NEWER:
         unavailable(post);
         break;
     case POLL_FULL:
@@ -313,6 +314,9 @@ static void on_loaded(void *owner, const struct poll_found *found)
         break;
     case POLL_AWAY:
         conn_deadline(http_conn(post->http), RETRY_MS);
+        break;
+    case POLL_NEWER:
+        unavailable(post);
         break;
     case POLL_WRONG:
         refuse(post, EIO_ERROR_REQUEST);

@@ -187,7 +187,8 @@ static void on_upgraded(void *owner, const struct poll_found *found)
     bool loaded;
 
     if (found->word != POLL_OK) {
-        ws_close(ws, found->word == POLL_AWAY ? REASON_UNAVAILABLE : REASON_PROTOCOL);
+        ws_close(ws, found->word == POLL_AWAY || found->word == POLL_NEWER ? REASON_UNAVAILABLE
+                                                                           : REASON_PROTOCOL);
         return;
     }
     probe->state = UPGRADED;
@@ -294,6 +295,7 @@ static void on_asked(void *owner, const struct poll_found *found)
         ws_close(ws_open_bare(http, &surplus_kind, NULL, PROBE_MS), REASON_PROTOCOL);
         break;
     case POLL_AWAY:
+    case POLL_NEWER:
         eio_unavailable(http);
         break;
     default:

@@ -92,6 +92,7 @@ void net_count_refusal(const struct net *net, enum err err)
         {ERR_TIMEOUT, METRICS_REJECTION_TIMEOUT},
         {ERR_UNAVAILABLE, METRICS_REJECTION_UNAVAILABLE},
         {ERR_CROWDED, METRICS_REJECTION_CONNECT_RATE},
+        {ERR_NEWER, METRICS_REJECTION_UNAVAILABLE},
     };
     enum metrics_rejection rejection = METRICS_REJECTION_BAD_REQUEST;
 

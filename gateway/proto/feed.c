@@ -94,6 +94,11 @@ static void on_published(struct hub_sub *sub, struct msg *msg)
 {
     struct feed *feed = feed_of_sub(sub);
 
+    if (msg->kind ==
+        MSG_MISSED) { /* nothing can be read again; he shall know that he missed it */
+        session_close(&feed->session, REASON_UNAVAILABLE);
+        return;
+    }
     if (!session_send(&feed->session, msg)) {
         fall_behind(feed);
     }

@@ -243,6 +243,19 @@ static bool tell(struct topic *topic, uint64_t seq, struct str event, struct msg
     return told;
 }
 
+static void read_lines(struct topic *topic, bool since);
+
+/* A line that can't be read: who knows where he stands reads it from what is kept. The topic
+ * may be gone then. */
+static void miss(struct topic *topic)
+{
+    if (topic->seq != 0) {
+        read_lines(topic, true);
+    } else {
+        session_close(topic->feed->socket.session, REASON_UNAVAILABLE);
+    }
+}
+
 static void deliver(struct topic *topic, struct msg *msg)
 {
     if (msg->kind == 'f' && msg->seq > topic->seq) {
@@ -254,8 +267,12 @@ static void on_published(struct hub_sub *sub, struct msg *msg)
 {
     struct topic *topic = (struct topic *)sub;
 
-    if (topic->phase == LIVE) {
+    if (topic->phase == LIVE && msg->kind == MSG_MISSED) {
+        miss(topic);
+    } else if (topic->phase == LIVE) {
         deliver(topic, msg);
+    } else if (topic->phase == READING && msg->kind == MSG_MISSED) {
+        held_miss(&topic->held);
     } else if (topic->phase == READING) {
         held_add(&topic->held, msg);
     }
@@ -302,13 +319,15 @@ static void read_failed(struct topic *topic)
     settle(topic);
 }
 
-static void read_lines(struct topic *topic, bool since);
-
 static void on_lines(void *context, enum err err, const struct redisReply *reply)
 {
     struct topic *topic = context;
     uint64_t seq = (uint64_t)reply_int(reply, READ_SEQ);
 
+    if (err == ERR_NEWER && topic->waiting == NULL) {
+        session_close(topic->feed->socket.session, REASON_UNAVAILABLE);
+        return;
+    }
     if (err != ERR_OK || reply_outcome(reply) != OUTCOME_APPLIED) {
         read_failed(topic);
         return;

@@ -187,6 +187,13 @@ static void take_state(struct follow *follow, struct msg *msg)
     }
 }
 
+/* Of which of the two it was nothing is known: all is read again. */
+static void take_missed(struct follow *follow, struct msg *msg)
+{
+    (void)msg;
+    playback_catch_up(follow->playback);
+}
+
 static void deliver(struct follow *follow, struct msg *msg)
 {
     static const struct {
@@ -194,7 +201,7 @@ static void deliver(struct follow *follow, struct msg *msg)
         void (*take)(struct follow *follow, struct msg *msg);
     } kinds[] = {
         {'e', take_event}, {'u', take_state}, {'p', take_state}, {'r', take_state},
-        {'s', take_state}, {'n', take_state}, {'c', take_state},
+        {'s', take_state}, {'n', take_state}, {'c', take_state}, {MSG_MISSED, take_missed},
     };
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -214,7 +221,11 @@ static void on_published(struct hub_sub *sub, struct msg *msg)
         session_close(playback->socket.session, REASON_DISCONNECTED);
     } else if (playback->phase == PLAYBACK_LIVE) {
         deliver(follow, msg);
-    } else if (playback->phase == PLAYBACK_FINDING || playback->phase == PLAYBACK_CATCHING) {
+    } else if (playback->phase != PLAYBACK_FINDING && playback->phase != PLAYBACK_CATCHING) {
+        return;
+    } else if (msg->kind == MSG_MISSED) {
+        held_miss(&follow->held);
+    } else {
         held_add(&follow->held, msg);
     }
 }

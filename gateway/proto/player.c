@@ -259,12 +259,25 @@ static void on_ready(struct hub_sub *sub)
     }
 }
 
+static void miss(struct player *player)
+{
+    if (player->phase == LIVE) {
+        read_state(player);
+    } else if (player->phase == READING) {
+        held_miss(&player->held);
+    }
+}
+
 static void on_published(struct hub_sub *sub, struct msg *msg)
 {
     struct player *player = player_of_sub(sub);
 
     if (msg->kind == 'd') {
         session_close(&player->session, REASON_DISCONNECTED);
+        return;
+    }
+    if (msg->kind == MSG_MISSED) {
+        miss(player);
         return;
     }
     if (!is_state(msg)) {

@@ -258,6 +258,10 @@ static void deliver(struct room_member *member, struct msg *msg)
     bool own = is_own(member, str_from(msg->origin, MSG_ORIGIN_LENGTH));
     const enum room_event *event;
 
+    if (msg->kind == MSG_MISSED) {
+        read_room(member);
+        return;
+    }
     if (msg->seq <= member->seq) {
         return;
     }
@@ -282,6 +286,8 @@ static void on_published(struct hub_sub *sub, struct msg *msg)
 
     if (member->phase == ROOM_LIVE) {
         deliver(member, msg);
+    } else if (member->phase == ROOM_READING && msg->kind == MSG_MISSED) {
+        held_miss(&member->held);
     } else if (member->phase == ROOM_READING) {
         held_add(&member->held, msg);
     }

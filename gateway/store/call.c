@@ -13,6 +13,7 @@
 enum {
     PENDING_MAX = 100000, /* calls of the process under way */
     COMPLAIN_US = 1000000,
+    REMIND_US = 60000000,
     TRIES_MAX = 500,  /* somebody may flush the scripts again and again */
     SPARE_MAX = 1024, /* finished calls kept for reuse */
     SPARE_ROOM = 4096 /* ... unless they held more bytes than this */
@@ -175,7 +176,9 @@ static void unlink_by_age(struct caller *caller, struct store_call *call)
 static void finish(struct store_call *call, enum err err, const struct redisReply *reply)
 {
     struct caller *caller = call->caller;
-    enum outcome outcome = err == ERR_OK ? reply_outcome(reply) : OUTCOME_UNAVAILABLE;
+    enum outcome outcome = err == ERR_OK      ? reply_outcome(reply)
+                           : err == ERR_NEWER ? OUTCOME_NEWER
+                                              : OUTCOME_UNAVAILABLE;
 
     caller->metrics->transitions[call->script][outcome]++;
     call_leave(call);
@@ -271,6 +274,23 @@ static void complain(struct caller *caller, const struct store_call *call, const
     }
 }
 
+/* A newer version has taken the key with it (keys.h, "versions"); nothing was changed. Said
+ * once a minute: it goes on until this process is replaced. */
+static void meet_newer(struct caller *caller, struct store_call *call)
+{
+    uint64_t now = clock_local_us();
+
+    caller->metrics->newer_seen[METRICS_NEWER_KEY]++;
+    if (caller->newer_said_us == 0 || now - caller->newer_said_us > REMIND_US) {
+        caller->newer_said_us = now;
+        log_write(LOG_WARN, "newer version met", LOG_TEXT("what", "key"),
+                  LOG_TEXT("script", script_row(call->script)->name),
+                  LOG_TEXT("hint", "this process can't serve what a newer one has written: "
+                                   "replace it"));
+    }
+    finish(call, ERR_NEWER, NULL);
+}
+
 static void on_error(struct caller *caller, struct store_call *call,
                      const struct redisReply *reply)
 {
@@ -299,6 +319,8 @@ static void on_answer(void *context, const struct redisReply *reply)
     } else if (call->tries < TRIES_MAX && is_error(reply, STR("NOSCRIPT"))) {
         call->tries++;
         put(&caller->unknown, call);
+    } else if (is_error(reply, STR("WRONGTYPE"))) {
+        meet_newer(caller, call);
     } else {
         on_error(caller, call, reply);
     }

@@ -55,6 +55,7 @@ struct caller {
     struct call_list spare;             /* to be used again */
     size_t pending, spares;
     uint64_t complained_us; /* when a refusal of Redis was logged last */
+    uint64_t newer_said_us; /* when a key of a newer version was */
 };
 
 struct store_call *caller_take(struct caller *caller, enum script script);

@@ -2,7 +2,26 @@
  *
  * The entity stands as hash tag, so that all keys of one entity live in one slot of a Redis
  * Cluster. Names that come from outside are escaped before (keys_tag), so that nobody can leave
- * his tag. */
+ * his tag.
+ *
+ * Versions. Processes of two releases may work on one Redis, and go back to the older one. The
+ * version of a key stands in its name: "player:" is 1, "player.2:" would be 2. What may be
+ * added without another version, because all releases pass over it: a field of a hash, a field
+ * behind the others of a stream's entry, a kind of publication. For anything else (an entry or
+ * a field that means something else, a member of a set, what `save` writes) the key gets its
+ * next name, and two rules hold:
+ *
+ *  - Whoever takes data to the new name leaves a notice under the old one, as long-lived: a set
+ *    (SADD old 2). No key of ours is a set, so Redis refuses every script of every older
+ *    release that touches it (WRONGTYPE). The scripts read each of their keys by its kind
+ * before they write anything (test/lua/versions.test.mjs looks after that), so nothing is
+ * changed; the client is answered `unavailable`, and the log and segue_newer_version_seen_total
+ * say why. It costs nothing.
+ *  - A release that writes the new name comes after one that reads it: then neither a roll nor
+ *    the way back makes anybody unavailable. A new name that is not there yet is read from
+ *    the old one.
+ *
+ * Envelopes have a number: see hub/msg.h. */
 #ifndef SEGUE_STORE_KEYS_H
 #define SEGUE_STORE_KEYS_H
 

@@ -22,6 +22,7 @@ enum script {
     X(REFUSED, "refused")                                                                      \
     X(TAKEN, "taken")                                                                          \
     X(STALE, "stale")                                                                          \
+    X(NEWER, "newer") /* said by no script: Redis refused it (keys.h, "versions") */           \
     X(UNAVAILABLE, "unavailable")
 
 enum outcome {

@@ -440,6 +440,20 @@ static void a_gap_is_read_and_told_in_its_order(void **state)
     assert_heard("[change 15]");
 }
 
+static void what_was_missed_is_read(void **state)
+{
+    (void)state;
+    open_at(10);
+    publish_from(MSG_MISSED, "-", 0, 0);
+    assert_heard("");
+    assert_asked(JOIN("0", "10"));
+    publish_from(MSG_MISSED, "-", 0, 0);
+    REPLY_JOINED(11, "11 m - eleven");
+    assert_asked(JOIN("0", "10"));
+    REPLY_JOINED(12, "11 m - eleven", "12 m - twelve");
+    assert_heard("[eleven][twelve]" WELCOME "\"history\":[eleven,twelve]}]");
+}
+
 static void of_a_gap_that_is_not_kept_whole_only_messages_are_told(void **state)
 {
     (void)state;
@@ -725,6 +739,7 @@ int main(void)
         TEST(more_than_can_wait_is_read_again),
         TEST(who_cannot_be_let_in_is_refused),
         TEST(a_gap_is_read_and_told_in_its_order),
+        TEST(what_was_missed_is_read),
         TEST(of_a_gap_that_is_not_kept_whole_only_messages_are_told),
         TEST(more_than_half_a_queue_is_told_by_the_welcome_alone),
         TEST(nothing_missed_is_nothing_told),

@@ -269,6 +269,16 @@ static void a_subscription_is_confirmed_when_nothing_can_be_missed_any_more(void
     assert_heard(CONFIRMED "W");
 }
 
+static void who_missed_a_line_is_sent_away(void **state)
+{
+    (void)state;
+    open_subscribed();
+    fake_redis_publish(&stage.redis, CHANNEL, STR("1 ? - 0 0 0 0\n"));
+    turns();
+    assert_heard("C");
+    assert_int_equal(reason_code(stage.reason), 1013);
+}
+
 static void subscriptions_that_wait_together_are_confirmed_one_by_one(void **state)
 {
     (void)state;
@@ -423,6 +433,7 @@ int main(void)
         TEST(a_topic_that_is_no_name_is_refused),
         TEST(a_path_without_a_topic_means_wisdom),
         TEST(a_subscription_is_confirmed_when_nothing_can_be_missed_any_more),
+        TEST(who_missed_a_line_is_sent_away),
         TEST(subscriptions_that_wait_together_are_confirmed_one_by_one),
         TEST(nobody_subscribes_before_connect),
         TEST(who_unsubscribed_hears_nothing),

@@ -400,6 +400,57 @@ static void after_redis_was_away_what_was_missed_is_read(void **state)
     assert_heard("[42/feed,[\"010\"]]");
 }
 
+static void publish_missed(void)
+{
+    fake_redis_publish(&stage.redis, CHANNEL, STR("1 ? - 0 0 0 0\n"));
+    turns();
+}
+
+static void what_was_missed_is_read_from_where_it_stood(void **state)
+{
+    (void)state;
+    enter();
+    say(SUBSCRIBE(0));
+    confirm();
+    publish(7);
+    buf_clear(&stage.heard);
+    buf_clear(&stage.redis.asked);
+    publish_missed();
+    assert_asked(READ("7"));
+    publish_missed();
+    reply(8, 8, 8);
+    assert_asked(READ("7"));
+    reply(9, 8, 9);
+    assert_heard("[42/feed,[\"008\"]][42/feed,[\"009\"]]S");
+}
+
+static void who_stood_nowhere_and_missed_a_line_is_sent_away(void **state)
+{
+    (void)state;
+    enter();
+    say(SUBSCRIBE(0));
+    confirm();
+    buf_clear(&stage.heard);
+    publish_missed();
+    assert_heard("C");
+    assert_int_equal(reason_code(stage.reason), 1013);
+}
+
+static void lines_that_a_newer_release_keeps_send_the_client_away(void **state)
+{
+    (void)state;
+    enter();
+    say(SUBSCRIBE(0));
+    confirm();
+    publish(7);
+    publish_missed();
+    buf_clear(&stage.heard);
+    fake_redis_reply(&stage.redis, "-WRONGTYPE of another kind\r\n");
+    turns();
+    assert_heard("C");
+    assert_int_equal(reason_code(stage.reason), 1013);
+}
+
 static void sixteen_topics_are_enough(void **state)
 {
     char packet[96];
@@ -609,6 +660,9 @@ int main(void)
         TEST(who_unsubscribes_hears_nothing_more),
         TEST(a_websocket_that_does_not_keep_up_goes),
         TEST(after_redis_was_away_what_was_missed_is_read),
+        TEST(what_was_missed_is_read_from_where_it_stood),
+        TEST(who_stood_nowhere_and_missed_a_line_is_sent_away),
+        TEST(lines_that_a_newer_release_keeps_send_the_client_away),
         TEST(sixteen_topics_are_enough),
         TEST(a_request_that_brings_messages_notes_where_the_feed_stands),
         TEST(a_request_that_waits_reads_what_was_said_before_it),

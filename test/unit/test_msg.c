@@ -148,13 +148,13 @@ static void a_broken_envelope_is_none(void **state)
         "1 n o 1 0\nx",
         "1 n o 1 0 2\nx",                       /* no split */
         "1 n o 1 0 2 1",                        /* no body at all */
-        "1 n o 1 0 2 1 \nx",                    /* a blank too many */
-        "1 n o 1 0 2 1 3\nx",                   /* a word too many */
         "1  n o 1 0 2 1\nx",                    /* two blanks */
         " 1 n o 1 0 2 1\nx",                    /* a blank in front */
-        "2 n o 1 0 2 1\nx",                     /* another version */
+        "0 n o 1 0 2 1\nx",                     /* no version */
         "01 n o 1 0 2 1\nx",                    /* likewise */
-        "11 n o 1 0 2 1\nx",                    /* likewise */
+        "4294967296 n o 1 0 2 1\nx",            /* likewise */
+        "2 nn o 1 0 2 1\nx",                    /* kind of two letters, whatever the version */
+        "2 n",                                  /* the kind ends with a blank */
         "1 nn o 1 0 2 1\nx",                    /* kind of two letters */
         "1  o 1 0 2 1\nx",                      /* no kind */
         "1 n 0123456789abcdef01234 1 0 2 1\nx", /* origin too long */
@@ -190,6 +190,49 @@ static void a_broken_envelope_is_none(void **state)
         }
     }
     assert_null(msg_from_envelope(str_from(NULL, 0)));
+}
+
+static void words_that_a_later_release_adds_are_passed_over(void **state)
+{
+    struct msg *msg = msg_from_envelope(STR("1 n o 17 16 2 1 more of it\nxy"));
+
+    (void)state;
+    assert_int_equal(msg->version, 1);
+    assert_int_equal(msg->seq, 17);
+    assert_int_equal(msg->published_us, 2);
+    assert_int_equal(msg_payload(msg).len, 1);
+    assert_true(str_equal(msg_other(msg), STR("y")));
+    msg_unref(msg);
+}
+
+static void an_envelope_of_a_newer_version_was_missed_and_nothing_else_is_known(void **state)
+{
+    static const char *const newer[] = {
+        "2 n o 17 16 2 1\nx", "2 n ", "3 e \xff\xfe anything\nat all", "4294967295 c {\"a\":1}",
+        "11 n o 1 0 2 1\nx",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(newer) / sizeof(newer[0]); i++) {
+        struct msg *msg = msg_from_envelope(str_of(newer[i]));
+
+        assert_non_null(msg);
+        assert_true(msg->version > MSG_VERSION);
+        assert_int_equal(msg->kind, MSG_MISSED);
+        assert_int_equal(msg->len + msg->other_len, 0);
+        assert_int_equal(msg->seq | msg->prev | msg->published_us, 0);
+        msg_unref(msg);
+    }
+}
+
+static void who_is_sent_away_by_a_newer_version_is_sent_away(void **state)
+{
+    struct msg *msg = msg_from_envelope(STR("2 d in words of its own"));
+
+    (void)state;
+    assert_int_equal(msg->kind, 'd');
+    assert_int_equal(msg->len + msg->other_len, 0);
+    msg_unref(msg);
 }
 
 static void every_cut_of_an_envelope_is_none_until_the_line_is_complete(void **state)
@@ -400,6 +443,9 @@ int main(void)
         cmocka_unit_test(an_origin_may_be_shorter_and_is_filled_up_with_nuls),
         cmocka_unit_test(numbers_may_be_as_large_as_they_will_ever_be),
         cmocka_unit_test(a_broken_envelope_is_none),
+        cmocka_unit_test(words_that_a_later_release_adds_are_passed_over),
+        cmocka_unit_test(an_envelope_of_a_newer_version_was_missed_and_nothing_else_is_known),
+        cmocka_unit_test(who_is_sent_away_by_a_newer_version_is_sent_away),
         cmocka_unit_test(every_cut_of_an_envelope_is_none_until_the_line_is_complete),
         cmocka_unit_test(an_envelope_survives_its_source),
         cmocka_unit_test(a_binary_frame_says_so),

@@ -81,7 +81,7 @@ static void who_is_left_out_hears_nothing_and_goes_on(void **state)
     assert_heard("");
     publish(MINE, 's', "-", "52", "51", ""); /* nothing to say to sockets */
     assert_heard("");
-    publish(MINE, '?', "-", "53", "52", "x"); /* of a later version */
+    publish(MINE, 'z', "-", "53", "52", "x"); /* of a later release */
     assert_heard("");
     publish_state("-", "53", "52");
     assert_heard(TOLD(53));
@@ -101,6 +101,26 @@ static void a_gap_in_the_state_is_healed_by_reading(void **state)
     assert_heard(STATE("true", "53"));
     REPLY_END("100");
     assert_heard(TOLD(54) "S");
+}
+
+static void what_was_missed_is_read_and_once_more_when_it_was_missed_again(void **state)
+{
+    (void)state;
+    live(true);
+    publish(MINE, MSG_MISSED, "-", "0", "0", "");
+    assert_heard("");
+    assert_asked(REJOIN READS("100", "100"));
+    publish(ALL, MSG_MISSED, "-", "0", "0", "");
+    assert_asked("");
+    REPLY_STATE("51", "51");
+    REPLY_END("100");
+    REPLY_END("100");
+    assert_heard(STATE("true", "51"));
+    assert_asked(REJOIN READS("100", "100"));
+    REPLY_STATE("51", "51");
+    REPLY_END("100");
+    REPLY_END("100");
+    assert_heard("S");
 }
 
 static void a_gap_in_the_events_is_healed_by_reading(void **state)
@@ -618,6 +638,7 @@ int main(void)
         TEST(everything_is_told_in_order_and_once),
         TEST(who_is_left_out_hears_nothing_and_goes_on),
         TEST(a_gap_in_the_state_is_healed_by_reading),
+        TEST(what_was_missed_is_read_and_once_more_when_it_was_missed_again),
         TEST(a_gap_in_the_events_is_healed_by_reading),
         TEST(a_stream_that_begins_anew_is_no_gap),
         TEST(a_state_that_was_cleared_is_told_and_may_begin_anew),

@@ -504,6 +504,29 @@ static void a_gap_is_healed_by_reading(void **state)
     assert_heard("[" STATE(12) "][change 13]");
 }
 
+static void what_was_missed_is_read_and_once_more_when_it_was_missed_meanwhile(void **state)
+{
+    (void)state;
+    open_at(10);
+    publish_text(MSG_MISSED, "-", 0, 0, "");
+    assert_asked(JOIN("0"));
+    publish_text(MSG_MISSED, "-", 0, 0, "");
+    reply_state(11); /* of before: it may not have it */
+    assert_asked(JOIN("0"));
+    reply_state(12);
+    assert_heard("[" STATE(12) "]");
+}
+
+static void a_state_that_a_newer_release_keeps_sends_the_client_away(void **state)
+{
+    (void)state;
+    open_at(10);
+    publish_text(MSG_MISSED, "-", 0, 0, "");
+    fake_redis_reply(&stage.redis, "-WRONGTYPE of another kind\r\n");
+    turns();
+    assert_int_equal(reason_code(stage.reason), 1013);
+}
+
 static void numbers_may_leap_when_nothing_lies_between(void **state)
 {
     (void)state;
@@ -942,6 +965,8 @@ int main(void)
         TEST(changes_of_others_come_and_ones_own_do_not),
         TEST(what_is_old_is_not_told_again),
         TEST(a_gap_is_healed_by_reading),
+        TEST(what_was_missed_is_read_and_once_more_when_it_was_missed_meanwhile),
+        TEST(a_state_that_a_newer_release_keeps_sends_the_client_away),
         TEST(numbers_may_leap_when_nothing_lies_between),
         TEST(a_change_that_says_nothing_here_moves_the_number),
         TEST(several_texts_arrive_at_once),

@@ -488,6 +488,23 @@ static void a_replica_or_a_lost_login_is_left(void **state)
     }
 }
 
+static void a_key_of_a_newer_release_is_said_and_nothing_is_left(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        call_pause("a");
+        turns();
+        fake_redis_reply(&stage.redis,
+                         "-WRONGTYPE Operation against a key holding the wrong kind "
+                         "of value script: x, on @user_script:1.\r\n");
+        turns();
+        assert_answers("a unavailable");
+        assert_true(is_up());
+    }
+    assert_int_equal(stage.metrics.transitions[SCRIPT_player_pause][OUTCOME_NEWER], 2);
+    assert_int_equal(stage.metrics.newer_seen[METRICS_NEWER_KEY], 2);
+}
+
 static void a_call_without_an_answer_in_three_seconds_is_the_end(void **state)
 {
     (void)state;
@@ -773,6 +790,7 @@ int main(void)
         TEST_UP(broken_connections_answer_everything_and_come_back),
         TEST_UP(one_broken_connection_takes_the_other_along),
         TEST_UP(a_replica_or_a_lost_login_is_left),
+        TEST_UP(a_key_of_a_newer_release_is_said_and_nothing_is_left),
         TEST_UP(a_call_without_an_answer_in_three_seconds_is_the_end),
         TEST_UP(a_silent_redis_is_noticed_without_calls),
         TEST_UP(one_silent_connection_is_noticed_as_well),
