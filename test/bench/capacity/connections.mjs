@@ -12,8 +12,8 @@ import { startSite } from "./site.mjs";
 
 const OWN_FILES = 200; // of a process, besides its clients
 const UNEVEN = 0.96; // the kernel spreads clients over processes by chance
-const SETTLE_MS = 2000;
 const SAMPLES = 50;
+const LATE_MS = 500; // what Redis is still told of those who went
 
 export const KINDS = [
     { name: "player", title: "WebSocket /player", dialect: "player" },
@@ -108,13 +108,13 @@ async function keySizes(site) {
 }
 
 // One step: `cpu` in microseconds per connection that came.
-async function step(site, crowd, total, empty) {
+async function step(site, crowd, total, empty, settle) {
     const before = { cpu: site.cpu(), count: crowd.count, at: Date.now() };
     await crowd.grow(total);
     const seconds = (Date.now() - before.at) / 1000;
     const cpu = difference(site.cpu(), before.cpu);
     const came = total - before.count;
-    await sleep(SETTLE_MS);
+    await sleep(settle);
     const now = await look(site);
     return {
         connections: total,
@@ -146,12 +146,13 @@ async function go(site, crowd) {
     const gone = crowd.count;
     await crowd.leave();
     await site.connectionsGone();
-    await sleep(SETTLE_MS / 2); // what Redis is still told
+    await sleep(LATE_MS);
     const cpu = difference(site.cpu(), before);
     return { gateway: us(cpu.gateway, gone), redis: us(cpu.redis, gone) };
 }
 
-// One kind of client: {kind, steps, heartbeat, leaving, keys, state}. settings: processes, masters, heartbeat: {interval (ms), beats}.
+// One kind of client: {kind, steps, heartbeat, leaving, keys, state}. settings: processes, masters, settle (ms),
+// heartbeat: {interval (ms), beats}.
 export async function measureKind(kind, steps, settings, say) {
     const most = Math.max(...steps);
     const { interval } = settings.heartbeat;
@@ -164,7 +165,7 @@ export async function measureKind(kind, steps, settings, say) {
         const empty = await look(site);
         const result = { kind: kind.name, title: kind.title, steps: [], state: (empty.memory.redis - bare.redis) / most };
         for (const total of steps) {
-            const one = await step(site, crowd, total, empty);
+            const one = await step(site, crowd, total, empty, settings.settle);
             result.steps.push(one);
             say(`${kind.title}: ${total} connections, ${(one.perConnection.gateway / 1024).toFixed(2)} KiB each in the gateways`);
         }

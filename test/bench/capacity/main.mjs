@@ -68,6 +68,7 @@ function settingsOf(values) {
         generators: count("generators", values.generators ?? Math.max(1, Math.floor(cores() / 4)), 1),
         limit: count("limit", values.limit, 0.1),
         connections: connectionSteps(values, processes),
+        settle: quick ? 500 : 2000,
         heartbeat: quick ? { interval: 3000, beats: 1 } : { interval: 10000, beats: 2 },
         steps: values.steps ? listOf("steps", values.steps) : quick ? DEFAULT_STEPS.filter((_, i) => i % 2 === 1) : DEFAULT_STEPS,
         seconds: count("seconds", values.seconds ?? (quick ? 1 : 4), 0.1),

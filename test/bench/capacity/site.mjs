@@ -60,7 +60,7 @@ async function startGateway(address, redisUrl, flags) {
     for (const [name, value] of Object.entries(flags)) {
         args.push(`--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`, value);
     }
-    const child = launch(ANY, SEGUE, args, { env: { PATH: process.env.PATH, ...SETTINGS } });
+    const child = launch(ANY, SEGUE, args, { env: { PATH: process.env.PATH, TMPDIR: process.env.TMPDIR, ...SETTINGS } });
     const admin = () => child.log.match(/admin listening address=(\S+)/)?.[1];
     await until(async () => admin() && (await ask(`http://${admin()}/readyz`)).status === 200, child, "Segue");
     child.log = "";
