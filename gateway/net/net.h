@@ -38,6 +38,7 @@ struct net {
     uint64_t conn_count;
     uint64_t files_max;    /* descriptors that the process may have */
     struct pace pace;      /* of newcomers */
+    unsigned large_bodies; /* that are being read; see http_parse */
     struct conn_out *outs; /* spare queues */
     unsigned out_count;
     struct ws_reader_pool readers; /* spare WebSocket parsers */

@@ -38,6 +38,8 @@ const BAD = {
         "\x0bchunked",
         '"chunked"',
         "chunked;q=1, gzip",
+        "gzip, chunked",
+        "chunked, chunked",
     ].map((coding) => `POST /healthz HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: ${coding}\r\n\r\n0\r\n\r\n${SECOND}`),
     "a field whose name ends with a space": [
         `POST /healthz HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n${SECOND}`,
@@ -67,6 +69,9 @@ const BAD = {
     ].map(
         (chunk) => `POST /healthz HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${chunk}0\r\n\r\n${SECOND}`,
     ),
+    "chunks in HTTP/1.0": [
+        `POST /healthz HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${SECOND}`,
+    ],
     "no Host, or several": [
         `GET /healthz HTTP/1.1\r\n\r\n${SECOND}`,
         `GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n${SECOND}`,
@@ -332,6 +337,59 @@ describe("hostile HTTP", () => {
             await hasty;
         }
         await stillServes();
+    });
+
+    describe("large bodies", () => {
+        const LARGE = 2 ** 20;
+        const post = (path, fields = "", length = LARGE) =>
+            `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n${fields}\r\n`;
+        const poll = `/socket.io/?EIO=4&transport=polling&sid=${"a".repeat(20)}`;
+
+        test("are not read from those who may not send them", async () => {
+            for (const path of ["/api/batch", "/api/batch?x=1"]) {
+                const raw = await site.raw();
+                await raw.write(post(path));
+                assertError(await raw.response(), [401, 403], path);
+                raw.destroy();
+            }
+            const chunked = await site.raw();
+            await chunked.write("POST /api/batch HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+            await chunked.write(`20000\r\n${"x".repeat(0x20000)}\r\n`);
+            assertError(await chunked.response(), [401, 403], "chunks");
+            chunked.destroy();
+            await stillServes();
+        });
+
+        test("of polling clients are read few at a time: memory has a bound", async () => {
+            const patientGateway = await site.addGateway({ "connect-timeout": 600000 });
+            const open = () => site.raw(patientGateway);
+            const half = Buffer.alloc(LARGE / 2, "x");
+            const before = patientGateway.residentBytes();
+            const crowd = await Promise.all(Array.from({ length: 150 }, open));
+            const refused = [];
+            crowd.forEach((raw) => {
+                raw.write(Buffer.concat([Buffer.from(post(poll)), half]));
+                raw.response().then(
+                    (answer) => refused.push(answer),
+                    () => {},
+                );
+            });
+            await until(() => refused.length === 150 - 64, "all but 64 are refused");
+            refused.forEach((answer) => assertError(answer, [503], "one too many"));
+            refused.forEach((answer) => assert.ok(Number(answer.headers["retry-after"]) > 0));
+            assert.ok(patientGateway.residentBytes() - before < 120 * 2 ** 20, "memory is bounded");
+            const small = await open();
+            await small.write(`${post(poll, "", 4)}4abc`);
+            assert.equal((await small.response()).status, 400, "small ones are read all the while");
+            [...crowd, small].forEach((raw) => raw.destroy());
+            await until(async () => {
+                const raw = await open();
+                await raw.write(post(poll, "", 2 ** 17) + "4".repeat(2 ** 17));
+                const { status } = await raw.response();
+                raw.destroy();
+                return status === 400;
+            }, "large ones are read again");
+        });
     });
 
     test("random bytes are refused and the process goes on", async () => {
