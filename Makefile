@@ -115,7 +115,7 @@ $(NODE_TESTS): test/package-lock.json
 	cd test && npm ci --no-fund --no-audit
 	@touch $@
 
-.PHONY: test unit units replay lua e2e e2e-front client browser chaos
+.PHONY: test unit units replay lua e2e client browser chaos
 test: unit lua e2e ## unit, lua and e2e
 
 units: $(UNITS) $(REPLAYS)
@@ -130,16 +130,8 @@ replay: $(REPLAYS)
 lua: all $(NODE_TESTS) ## the scripts on a real redis-server
 	node test/suite.mjs --side-by-side 2 test/lua/*.test.mjs
 
-e2e: all bench-tools conformance releases $(NODE_TESTS) ## the gateway from outside, two processes and more
+e2e: all bench-tools conformance $(NODE_TESTS) ## the gateway from outside, two processes and more
 	node test/suite.mjs --side-by-side 4 test/e2e/*.test.mjs test/conformance/*.test.mjs
-
-# Tests that do not care which process somebody is on, and read nothing from its counters.
-FRONT_TESTS := chat_model chat_rest eio_handshake eio_upgrade feed_lines feed_socketio http_pages identity model \
-	player_bad_input player_messages player_reference rest_batch rest_once rest_server sio_auth sio_packets sio_playback \
-	sio_recovery websocket
-
-e2e-front: all $(NODE_TESTS) ## the same from behind haproxy, as docker/haproxy.cfg has it
-	SEGUE_TEST_FRONT=haproxy node test/suite.mjs --side-by-side 4 $(FRONT_TESTS:%=test/e2e/%.test.mjs)
 
 client: all $(NODE_TESTS) ## the client library: with a clock in hand, on real processes, in Chromium, its types
 	node test/suite.mjs --side-by-side 2 test/client/*.test.mjs
@@ -154,10 +146,6 @@ SOAK_SECONDS ?= 600
 .PHONY: soak
 soak: all $(NODE_TESTS) ## everything in use for SOAK_SECONDS (600): is the memory flat?
 	node test/soak/soak.mjs $(SOAK_SECONDS)
-
-.PHONY: roll
-roll: all $(NODE_TESTS) ## a rolling deploy under 10,000 clients: is everybody back, and nothing lost?
-	node test/chaos/roll.mjs
 
 .PHONY: asan asan-build valgrind fuzz cover clang
 ASAN := BUILD=build/asan OPTIMIZE="-O1 -g -fno-omit-frame-pointer" SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
@@ -225,32 +213,6 @@ conformance: $(BUILD)/segue-conformance ## the gateway with echoes, for suites o
 $(BUILD)/segue-conformance: $(CONFORMANCE)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-
-# ---- other releases ----
-
-# What a later release might be, for tests of processes of two releases on one Redis: other parts of the scripts, and the version
-# of the envelopes that they publish.
-RELEASED := gateway/main gateway/newer gateway/hub/msg gateway/store/scripts
-
-.PHONY: releases
-releases: $(BUILD)/segue-next $(BUILD)/segue-ahead $(BUILD)/segue-beyond ## gateways of later releases; see test/releases
-
-define release
-$(BUILD)/$(1)/gen/scripts_table.h: scripts/lua-table $(wildcard scripts/lua/*.lua scripts/lua/lib/*.lua) test/releases/$(1)/lib/time.lua
-	scripts/lua-table $(BUILD)/$(1)/gen test/releases/$(1)
-
-$(BUILD)/$(1)/%.o: %.c $(BUILD)/$(1)/gen/scripts_table.h | $(GENERATED)
-	@mkdir -p $$(@D)
-	@echo "  CC    $$< ($(1))"
-	@$(CC) -I$(BUILD)/$(1) $(CPPFLAGS) $(CFLAGS) -DMSG_VERSION=$(2) -MMD -MP -c -o $$@ $$<
-
-$(BUILD)/segue-$(1): $(RELEASED:%=$(BUILD)/$(1)/%.o) $(filter-out $(RELEASED:%=$(BUILD)/%.o),$(OBJECTS))
-	@echo "  LINK  $$@"
-	@$(CC) $(LDFLAGS) -o $$@ $$^ $(LDLIBS)
-endef
-$(eval $(call release,next,1))
-$(eval $(call release,ahead,2))
-$(eval $(call release,beyond,2))
 
 # ---- checks ----
 

@@ -10,7 +10,6 @@
 #include "gateway/config.h"
 #include "gateway/config_advice.h"
 #include "gateway/feeds/feeds.h"
-#include "gateway/limits/limits.h"
 #include "gateway/net/listen.h"
 #include "gateway/net/net.h"
 #include "gateway/newer.h"
@@ -127,12 +126,17 @@ static void on_store_up(void *owner)
     adapter_restore(gateway->adapter);
 }
 
+static bool is_lost(void *owner, struct str channel)
+{
+    return store_lost(((struct gateway *)owner)->services.store, channel);
+}
+
 static void on_store_down(void *owner)
 {
     struct gateway *gateway = owner;
 
     gateway->metrics.redis_lost++;
-    hub_lost(gateway->services.hub);
+    hub_lost(gateway->services.hub, is_lost);
     adapter_lost(gateway->adapter);
 }
 
@@ -158,6 +162,7 @@ static void on_store_message(void *owner, struct str channel, struct str envelop
         log_write(LOG_WARN, "envelope not understood", LOG_STR("channel", channel));
         return;
     }
+    msg->published_us -= (uint64_t)store_ahead_us(gateway->services.store);
     if (msg->version > MSG_VERSION) {
         newer_heard(gateway->newer, channel, msg);
     } else {
@@ -166,9 +171,9 @@ static void on_store_message(void *owner, struct str channel, struct str envelop
     msg_unref(msg);
 }
 
-static void on_hub_watch(void *owner, struct str channel)
+static bool on_hub_watch(void *owner, struct str channel)
 {
-    store_watch(((struct gateway *)owner)->services.store, channel);
+    return store_watch(((struct gateway *)owner)->services.store, channel);
 }
 
 static void on_hub_unwatch(void *owner, struct str channel)
@@ -203,7 +208,6 @@ static void end(struct gateway *gateway)
     feeds_stop(gateway->feeds);
     newer_stop(gateway->newer);
     adapter_stop(gateway->adapter);
-    limits_stop(gateway->services.limits);
     store_stop(gateway->services.store);
     uv_close((uv_handle_t *)&gateway->term, NULL);
     uv_close((uv_handle_t *)&gateway->interrupt, NULL);
@@ -247,7 +251,6 @@ static void look_for_end(struct gateway *gateway)
     }
     if (gateway->last_calls_until_ms == 0) {
         gateway->last_calls_until_ms = now + LAST_CALLS_MS;
-        limits_flush(gateway->services.limits);
     }
     if (store_pending(gateway->services.store) == 0 || now >= gateway->last_calls_until_ms) {
         end(gateway);
@@ -295,6 +298,10 @@ static int create_services(struct gateway *gateway)
     if (url_parse(str_of(gateway->config->redis), &url, &reason) != ERR_OK) {
         return wrong("--redis (SEGUE_REDIS)", reason);
     }
+    if (url.tls) {
+        url_finish(&url);
+        return wrong("--redis (SEGUE_REDIS)", "this build has no TLS for Redis");
+    }
     keys_setup(gateway->config->redis_prefix);
     services->hub = hub_create(&hub_events, gateway, &gateway->metrics.channels);
     services->store =
@@ -322,7 +329,6 @@ static void destroy_services(struct gateway *gateway)
     newer_destroy(gateway->newer);
     adapter_destroy(gateway->adapter);
     store_destroy(gateway->services.store);
-    limits_destroy(gateway->services.limits);
     hub_destroy(gateway->services.hub);
     auth_destroy(gateway->services.auth);
 }
@@ -387,8 +393,6 @@ static int run(struct gateway *gateway)
     int status = EXIT_SUCCESS;
 
     gateway->net = net_create(&gateway->loop, &gateway->services, proto_table, rest_table);
-    gateway->services.limits = limits_create(gateway->config, gateway->services.store,
-                                             &gateway->metrics, &gateway->loop);
     gateway->services.rooms = rooms_create(&gateway->services);
     start_clockwork(gateway);
     store_start(gateway->services.store);

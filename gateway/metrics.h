@@ -28,7 +28,6 @@
     X(TIMEOUT, "timeout")                                                                      \
     X(INVALID, "invalid_format")                                                               \
     X(RATE, "rate_limited")                                                                    \
-    X(TOO_MANY, "too_many_connections")                                                        \
     X(CONNECTIONS, "max_connections")                                                          \
     X(CONNECT_RATE, "connect_rate")                                                            \
     X(UNAVAILABLE, "unavailable")                                                              \
@@ -37,12 +36,6 @@
 #define METRICS_NEWER(X)                                                                       \
     X(ENVELOPE, "envelope")                                                                    \
     X(KEY, "key")
-/* The limits that hold over all processes. */
-#define METRICS_LIMITS(X)                                                                      \
-    X(USER_CONNECTIONS, "user_connections")                                                    \
-    X(ADDRESS_CONNECTIONS, "address_connections")                                              \
-    X(USER_RATE, "user_rate")                                                                  \
-    X(ADDRESS_RATE, "address_rate")
 
 enum metrics_protocol {
 #define X(name, text) METRICS_PROTOCOL_##name,
@@ -67,12 +60,6 @@ enum metrics_newer {
     METRICS_NEWER(X)
 #undef X
     METRICS_NEWER_COUNT
-};
-enum metrics_limit {
-#define X(name, text) METRICS_LIMIT_##name,
-    METRICS_LIMITS(X)
-#undef X
-    METRICS_LIMIT_COUNT
 };
 
 enum {
@@ -108,7 +95,6 @@ struct metrics {
     uint64_t admitted; /* sessions that were let in to begin */
     uint64_t rejected[METRICS_REJECTION_COUNT];
     uint64_t newer_seen[METRICS_NEWER_COUNT];
-    uint64_t limited[METRICS_LIMIT_COUNT];
     uint64_t channels;
     uint64_t redis_up;
     uint64_t redis_lost; /* how often it went away */

@@ -22,9 +22,9 @@
  *
  * The price: one call per gateway, publication and user; those who come late cost a look-up.
  * The limits: what is published while no gateway is subscribed is lost (that is PUBLISH), and
- * so is what a script can't take within a minute of its mark. Publications must go to the
- * Redis, or to one of its replicas' master, that all gateways are subscribed to: several nodes
- * of a Redis Cluster have no common order.
+ * so is what a script can't take within a minute of its mark. In a Redis Cluster, where what is
+ * published anywhere reaches every node, all gateways subscribe at the node that has the marks:
+ * that one's order is the order.
  *
  * Everything is subscribed by pattern, marks too, so that it comes in one order and adapters
  * of Socket.IO servers that run beside us do not count us among those who answer requests. */
@@ -62,7 +62,8 @@ struct adapter {
     uv_timer_t timer;
     struct buf events, requests, marks; /* channels; of events: what all of them begin with */
     struct buf patterns[PATTERN_COUNT];
-    unsigned watched;         /* patterns that hold */
+    bool asked;               /* for the patterns */
+    unsigned watched;         /* those that hold */
     struct buf mark;          /* the newest mark and our prefix; empty: none was seen yet */
     unsigned long long count; /* of publications behind it */
     uint64_t marked_ms;       /* when it was seen */
@@ -243,14 +244,19 @@ void adapter_restore(struct adapter *adapter)
     if (adapter == NULL) {
         return;
     }
-    for (size_t i = 0; i < PATTERN_COUNT; i++) {
-        store_match(adapter->store, buf_str(&adapter->patterns[i]));
+    for (size_t i = 0; i < PATTERN_COUNT && !adapter->asked; i++) {
+        if (!store_match(adapter->store, buf_str(&adapter->patterns[i]),
+                         buf_str(&adapter->marks))) {
+            return;
+        }
     }
+    adapter->asked = true;
 }
 
 void adapter_lost(struct adapter *adapter)
 {
-    if (adapter != NULL) {
+    if (adapter != NULL && store_lost(adapter->store, buf_str(&adapter->marks))) {
+        adapter->asked = false;
         adapter->watched = 0;
         buf_clear(&adapter->mark);
     }

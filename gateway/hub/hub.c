@@ -2,14 +2,15 @@
 #include "gateway/hub/hub.h"
 
 #include <string.h>
+#include <uthash.h>
 
-#include "common/map.h"
 #include "common/mem.h"
 
 enum state {
     ASKED,
     LIVE,
-    LEAVING
+    LEAVING,
+    AWAY
 };
 
 struct hub_channel {
@@ -39,7 +40,6 @@ struct hub {
     const struct hub_events *events;
     void *owner;
     uint64_t *count; /* borrowed: the metric */
-    bool lost;
 };
 
 struct hub *hub_create(const struct hub_events *events, void *owner, uint64_t *channel_count)
@@ -49,7 +49,6 @@ struct hub *hub_create(const struct hub_events *events, void *owner, uint64_t *c
     hub->events = events;
     hub->owner = owner;
     hub->count = channel_count;
-    hub->lost = true;
     return hub;
 }
 
@@ -136,10 +135,7 @@ static struct hub_channel *create_channel(struct hub *hub, struct str name)
 
 static void ask(struct hub *hub, struct hub_channel *channel)
 {
-    channel->state = ASKED;
-    if (!hub->lost) {
-        hub->events->watch(hub->owner, name_of(channel));
-    }
+    channel->state = hub->events->watch(hub->owner, name_of(channel)) ? ASKED : AWAY;
 }
 
 bool hub_join(struct hub *hub, struct hub_sub *sub, const struct hub_listener *listener,
@@ -178,6 +174,11 @@ bool hub_is_live(const struct hub_sub *sub)
     return sub->channel != NULL && sub->channel->state == LIVE;
 }
 
+bool hub_is_away(const struct hub_sub *sub)
+{
+    return sub->channel != NULL && sub->channel->state == AWAY;
+}
+
 bool hub_is_alone(const struct hub_sub *sub)
 {
     return sub->channel != NULL && sub->channel->count == 1;
@@ -209,7 +210,7 @@ void hub_leave(struct hub *hub, struct hub_sub *sub)
     if (channel->first != NULL) {
         return;
     }
-    if (hub->lost) {
+    if (channel->state == AWAY) {
         destroy_channel(hub, channel);
     } else if (channel->state == LIVE) {
         channel->state = LEAVING;
@@ -378,20 +379,23 @@ void hub_changed(struct hub *hub, struct str name, bool watched)
         confirmed_watched(hub, channel);
     } else if (!watched && channel->state == LEAVING) {
         confirmed_unwatched(hub, channel);
+    } else if (!watched && channel->state == LIVE) {
+        ask(hub, channel); /* nobody wished that: another Redis has it now */
     }
 }
 
-void hub_lost(struct hub *hub)
+void hub_lost(struct hub *hub, bool (*is_lost)(void *owner, struct str channel))
 {
     struct hub_channel *channel, *next;
 
-    hub->lost = true;
     HASH_ITER(hh, hub->channels, channel, next)
     {
+        if (!is_lost(hub->owner, name_of(channel))) {
+            continue;
+        }
+        channel->state = AWAY;
         if (channel->first == NULL) {
             destroy_channel(hub, channel);
-        } else {
-            channel->state = ASKED;
         }
     }
 }
@@ -400,9 +404,10 @@ void hub_restore(struct hub *hub)
 {
     struct hub_channel *channel, *next;
 
-    hub->lost = false;
     HASH_ITER(hh, hub->channels, channel, next)
     {
-        ask(hub, channel);
+        if (channel->state == AWAY) {
+            ask(hub, channel);
+        }
     }
 }

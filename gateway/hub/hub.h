@@ -7,6 +7,7 @@
  * (none)
  *                                                                        +--joined meanwhile-->
  * ASKED
+ *     any, and joins while its Redis is away --> AWAY --restored--> ASKED
  *
  * One wish is under way per channel and no more, so a confirmation always belongs to the newest
  * wish.
@@ -42,7 +43,8 @@ struct hub_sub {
 };
 
 struct hub_events {
-    void (*watch)(void *owner, struct str channel);
+    /* False: its Redis is away; hub_restore asks again. */
+    bool (*watch)(void *owner, struct str channel);
     void (*unwatch)(void *owner, struct str channel);
     void (*told)(void *owner, struct msg *msg); /* everybody has been told; may be NULL */
 };
@@ -59,7 +61,8 @@ void hub_destroy(struct hub *hub); /* nobody listens any more */
 /* Returns whether the channel is live already; otherwise `ready` is called when it is. */
 bool hub_join(struct hub *hub, struct hub_sub *sub, const struct hub_listener *listener,
               struct str channel);
-bool hub_is_live(const struct hub_sub *sub);          /* nothing is missed */
+bool hub_is_live(const struct hub_sub *sub); /* nothing is missed */
+bool hub_is_away(const struct hub_sub *sub); /* its Redis is: `ready` comes when it is back */
 void hub_leave(struct hub *hub, struct hub_sub *sub); /* harmless when not listening */
 bool hub_is_alone(const struct hub_sub *sub); /* nobody else of this process listens there */
 
@@ -67,8 +70,10 @@ bool hub_is_alone(const struct hub_sub *sub); /* nobody else of this process lis
 /* Listeners of a crowd, and of no other channel, hear it after this call (hub_turn). */
 void hub_publish(struct hub *hub, struct str channel, struct msg *msg); /* borrowed */
 void hub_changed(struct hub *hub, struct str channel, bool watched);
-void hub_lost(struct hub *hub);    /* Redis is away: no channel is live */
-void hub_restore(struct hub *hub); /* Redis is back: ask for every channel again */
+/* A Redis is away: the channels for which `is_lost` holds are not live. */
+void hub_lost(struct hub *hub, bool (*is_lost)(void *owner, struct str channel));
+/* A Redis is back: asks again for every channel that is away. */
+void hub_restore(struct hub *hub);
 
 /* Once per turn of the loop: tells the next slice. True: call again soon, there is more. */
 bool hub_turn(struct hub *hub);

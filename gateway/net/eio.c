@@ -3,7 +3,6 @@
 
 #include "gateway/net/admit.h"
 #include "gateway/net/eio_core.h"
-#include "gateway/net/gate.h"
 #include "gateway/net/handshake.h"
 
 enum {
@@ -70,11 +69,8 @@ void eio_unavailable(struct http *http)
 bool eio_admit(struct http *http)
 {
     const char *why;
-    enum err err = gate_knock(http, &why);
+    enum err err = admit_newcomer(http_conn(http)->net, &why);
 
-    if (err == ERR_OK) {
-        err = admit_newcomer(http_conn(http)->net, &why);
-    }
     if (err == ERR_UNAVAILABLE) {
         eio_unavailable(http);
     } else if (err != ERR_OK) {
@@ -141,7 +137,7 @@ static void open_websocket(struct http *http, const struct proto *proto)
     if (err != ERR_OK) {
         http_refuse(http, err, why);
     } else if (eio_admit(http)) {
-        gate_pass(http, proto, &eio_ws_kind, &nobody);
+        ws_open_session(http, proto, &eio_ws_kind, &nobody);
     }
 }
 

@@ -99,7 +99,7 @@ static void on_published(struct hub_sub *sub, struct msg *msg)
         session_close(&feed->session, REASON_UNAVAILABLE);
         return;
     }
-    if (msg->kind == 'f' && !session_send(&feed->session, msg)) {
+    if (!session_send(&feed->session, msg)) {
         fall_behind(feed);
     }
 }
@@ -111,20 +111,20 @@ static const struct hub_listener listener = {on_ready, on_published};
 static void subscribe(struct feed *feed)
 {
     const struct services *services = feed->session.services;
-    struct key_name channel;
+    struct key_name room;
+    struct str channel = keys_name(&room, KEY_FEED, str_from(feed->topic, feed->topic_len));
     bool live = feed->unconfirmed == 0;
 
     if (!feed->connected) {
         tell_error(feed, "not_connected", "connect comes before subscribe");
         return;
     }
-    if (!store_is_up(services->store)) {
+    if (!store_reaches(services->store, channel)) {
         tell_error(feed, err_word(ERR_UNAVAILABLE), err_text(ERR_UNAVAILABLE));
         return;
     }
     if (feed->sub.channel == NULL) {
-        live = hub_join(services->hub, &feed->sub, &listener,
-                        keys_name(&channel, KEY_FEED, str_from(feed->topic, feed->topic_len)));
+        live = hub_join(services->hub, &feed->sub, &listener, channel);
     }
     if (live) {
         tell_confirmation(feed);

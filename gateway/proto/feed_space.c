@@ -311,7 +311,7 @@ static void read_failed(struct topic *topic)
         }
         return;
     }
-    if (!feed->socket.session->brief && store_is_up(services_of(feed)->store)) {
+    if (!feed->socket.session->brief && !hub_is_away(&topic->sub)) {
         go_live(topic); /* nobody else would wake it */
         return;
     }
@@ -407,12 +407,13 @@ static void subscribe(struct feed_socket *feed, const struct sio_event *event, s
 {
     struct topic *topic = find(feed, name);
     bool known = topic != NULL;
+    struct key_name channel;
 
     if (known && topic->phase != JOINING && topic->phase != READING) {
         answer(feed, event, NULL, NULL);
         return;
     }
-    if (!store_is_up(services_of(feed)->store)) {
+    if (!store_reaches(services_of(feed)->store, keys_name(&channel, KEY_FEED, name))) {
         answer(feed, event, err_word(ERR_UNAVAILABLE), err_text(ERR_UNAVAILABLE));
         return;
     }

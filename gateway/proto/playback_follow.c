@@ -243,12 +243,17 @@ static void deliver_held(struct follow *follow)
 
 /* ---- reading ---- */
 
+static bool is_away(const struct playback *playback)
+{
+    return hub_is_away(&playback->mine.sub) || hub_is_away(&playback->all.sub);
+}
+
 static void failed(struct playback *playback)
 {
     held_clear(&playback->mine.held);
     held_clear(&playback->all.held);
     if (playback->socket.state == SIO_CONNECTED && !playback->socket.session->brief &&
-        !store_is_up(store_of(playback))) {
+        is_away(playback)) {
         enter(playback,
               PLAYBACK_SUBSCRIBING); /* the channels come back, and all is read again */
         return;
@@ -532,20 +537,24 @@ void playback_find(struct playback *playback)
     call_read(&playback->all, recovering ? &playback->all.cursor : NULL, 0, on_found);
 }
 
-/* Also called again when Redis was away. */
-static void on_ready(struct hub_sub *sub)
+static void read_all(struct playback *playback)
 {
-    struct playback *playback = follow_of(sub)->playback;
-
-    if (!hub_is_live(&playback->mine.sub) || !hub_is_live(&playback->all.sub)) {
-        return;
-    }
     store_forget(&playback->reading);
     playback->reads = 0;
     if (playback->socket.state == SIO_CONNECTING) {
         playback_find(playback);
     } else {
         playback_catch_up(playback);
+    }
+}
+
+/* Also called again when Redis was away. */
+static void on_ready(struct hub_sub *sub)
+{
+    struct playback *playback = follow_of(sub)->playback;
+
+    if (hub_is_live(&playback->mine.sub) && hub_is_live(&playback->all.sub)) {
+        read_all(playback);
     }
 }
 
@@ -563,8 +572,8 @@ void playback_listen(struct playback *playback)
     live = hub_join(hub, &playback->all.sub, &listener,
                     keys_name(&all, KEY_ALL, KEYS_EVERYBODY)) &&
            live;
-    if (live) {
-        on_ready(&playback->mine.sub);
+    if (live || is_away(playback)) { /* away: reading says so */
+        read_all(playback);
     }
 }
 

@@ -212,7 +212,7 @@ static void read_failed(struct player *player)
     held_clear(&player->held);
     if (player->session.state == SESSION_OPENING) {
         session_refuse(&player->session, ERR_UNAVAILABLE, "the state can't be reached");
-    } else if (store_is_up(store_of(player))) {
+    } else if (!hub_is_away(&player->sub)) {
         session_close(&player->session,
                       REASON_UNAVAILABLE); /* else: the channel comes back, and reads again */
     }
@@ -387,7 +387,8 @@ static void player_open(struct session *session, const struct request *request)
     buf_finish(&tag);
     enter(player, SUBSCRIBING);
     if (hub_join(session->services->hub, &player->sub, &listener,
-                 keys_name(&channel, KEY_USER, tag_of(player)))) {
+                 keys_name(&channel, KEY_USER, tag_of(player))) ||
+        hub_is_away(&player->sub)) { /* then reading says so */
         read_state(player);
     }
 }

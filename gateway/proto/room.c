@@ -110,7 +110,7 @@ static void forget(struct room_member *member)
 static void read_failed(struct room_member *member, enum err err)
 {
     held_clear(&member->held);
-    if (member->seq != 0 && !member->brief && !store_is_up(member->services->store)) {
+    if (member->seq != 0 && !member->brief && hub_is_away(&member->sub)) {
         enter(member, ROOM_SUBSCRIBING); /* the channel comes back, and reads again */
         return;
     }
@@ -363,7 +363,8 @@ void room_listen(struct room_member *member)
 
     enter(member, ROOM_SUBSCRIBING);
     if (hub_join(member->services->hub, &member->sub, &listener,
-                 keys_name(&channel, KEY_ROOM, room_name(member)))) {
+                 keys_name(&channel, KEY_ROOM, room_name(member))) ||
+        hub_is_away(&member->sub)) { /* then reading says so */
         read_room(member);
     }
 }

@@ -1,4 +1,4 @@
-/* Calls of scripts on their way, over a link that is up or not. */
+/* Calls of scripts on their way. */
 #include "gateway/store/call.h"
 
 #include <assert.h>
@@ -81,7 +81,7 @@ void call_write(struct store_call *call, struct strs keys, struct strs args)
     }
 }
 
-static void put(struct call_list *list, struct store_call *call)
+void call_put(struct call_list *list, struct store_call *call)
 {
     call->newer = NULL;
     if (list->last != NULL) {
@@ -92,7 +92,7 @@ static void put(struct call_list *list, struct store_call *call)
     list->last = call;
 }
 
-static struct store_call *take(struct call_list *list)
+struct store_call *call_take(struct call_list *list)
 {
     struct store_call *call = list->first;
 
@@ -103,18 +103,22 @@ static struct store_call *take(struct call_list *list)
     return call;
 }
 
-struct store_call *caller_take(struct caller *caller, enum script script)
+/* ---- the pool ---- */
+
+struct store_call *pool_take(struct call_pool *pool, enum script script)
 {
-    struct store_call *call = take(&caller->spare);
+    struct store_call *call = call_take(&pool->spare);
 
     if (call == NULL) {
         call = mem_zero(sizeof(*call));
-        call->caller = caller;
+        call->pool = pool;
     } else {
-        caller->spares--;
+        pool->spares--;
     }
+    pool->pending++;
     call->script = script;
     call->tries = 0;
+    call->slot = 0;
     call->started_us = clock_local_us();
     return call;
 }
@@ -125,24 +129,57 @@ static void destroy(struct store_call *call)
     mem_free(call);
 }
 
-static void put_back(struct caller *caller, struct store_call *call)
+static void put_back(struct call_pool *pool, struct store_call *call)
 {
-    if (caller->spares >= SPARE_MAX || call->command.room > SPARE_ROOM) {
+    if (pool->spares >= SPARE_MAX || call->command.room > SPARE_ROOM) {
         destroy(call);
         return;
     }
-    put(&caller->spare, call);
-    caller->spares++;
+    call_put(&pool->spare, call);
+    pool->spares++;
 }
 
-void caller_finish(struct caller *caller)
+void pool_finish(struct call_pool *pool)
 {
     struct store_call *call;
 
-    while ((call = take(&caller->spare)) != NULL) {
+    while ((call = call_take(&pool->spare)) != NULL) {
         destroy(call);
     }
 }
+
+/* The one end of every call. */
+static void finish(struct store_call *call, enum err err, const struct redisReply *reply)
+{
+    struct call_pool *pool = call->pool;
+    enum outcome outcome = err == ERR_OK      ? reply_outcome(reply)
+                           : err == ERR_NEWER ? OUTCOME_NEWER
+                                              : OUTCOME_UNAVAILABLE;
+
+    pool->metrics->transitions[call->script][outcome]++;
+    pool->pending--;
+    call_leave(call);
+    if (call->done != NULL) {
+        call->done(call->context, err, reply);
+    }
+    put_back(pool, call);
+}
+
+void pool_refuse(struct call_pool *pool, struct store_call *call)
+{
+    call_put(&pool->refused, call);
+}
+
+void pool_flush(struct call_pool *pool)
+{
+    struct store_call *call;
+
+    while ((call = call_take(&pool->refused)) != NULL) {
+        finish(call, ERR_UNAVAILABLE, NULL);
+    }
+}
+
+/* ---- what is under way ---- */
 
 static void link_by_age(struct caller *caller, struct store_call *call)
 {
@@ -154,7 +191,6 @@ static void link_by_age(struct caller *caller, struct store_call *call)
         caller->oldest = call;
     }
     caller->newest = call;
-    caller->pending++;
 }
 
 static void unlink_by_age(struct caller *caller, struct store_call *call)
@@ -169,40 +205,49 @@ static void unlink_by_age(struct caller *caller, struct store_call *call)
     } else {
         caller->newest = call->older;
     }
-    caller->pending--;
 }
 
-/* The one end of every call. */
-static void finish(struct store_call *call, enum err err, const struct redisReply *reply)
+static void left(const struct store_call *call)
 {
-    struct caller *caller = call->caller;
-    enum outcome outcome = err == ERR_OK      ? reply_outcome(reply)
-                           : err == ERR_NEWER ? OUTCOME_NEWER
-                                              : OUTCOME_UNAVAILABLE;
-
-    caller->metrics->transitions[call->script][outcome]++;
-    call_leave(call);
-    if (call->done != NULL) {
-        call->done(call->context, err, reply);
+    if (call->pool->left != NULL) {
+        call->pool->left(call->pool->owner, call->slot);
     }
-    put_back(caller, call);
 }
 
 static void finish_all(struct call_list *list)
 {
     struct store_call *call;
 
-    while ((call = take(list)) != NULL) {
+    while ((call = call_take(list)) != NULL) {
+        left(call);
         finish(call, ERR_UNAVAILABLE, NULL);
     }
 }
 
 void caller_flush(struct caller *caller)
 {
-    finish_all(&caller->refused);
     if (caller->link == NULL) {
         finish_all(&caller->unknown);
         finish_all(&caller->waiting);
+    }
+}
+
+bool caller_is_idle(const struct caller *caller)
+{
+    return caller->oldest == NULL && caller->unknown.first == NULL &&
+           caller->waiting.first == NULL;
+}
+
+void caller_each(const struct caller *caller,
+                 void (*look)(void *context, const struct store_call *call), void *context)
+{
+    const struct store_call *heads[] = {caller->oldest, caller->unknown.first,
+                                        caller->waiting.first};
+
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+        for (const struct store_call *call = heads[i]; call != NULL; call = call->newer) {
+            look(context, call);
+        }
     }
 }
 
@@ -219,7 +264,7 @@ unsigned scripts_load(struct link *link, link_reply_fn *done, void *context)
     unsigned count = 0;
 
     for (int i = 0; i < SCRIPT_COUNT; i++) {
-        struct str body = str_of(script_row((enum script)i)->body);
+        struct str body = script_body((enum script)i);
 
         buf_clear(&command);
         resp_add_command(&command, (const struct str[]){STR("SCRIPT"), STR("LOAD"), body}, 3);
@@ -234,11 +279,11 @@ static void on_reloaded(void *context, const struct redisReply *reply)
     struct caller *caller = context;
 
     if (reply != NULL && reply->type == REDIS_REPLY_ERROR) {
-        caller->lost(caller->owner, reply->str);
+        caller->events->lost(caller->owner, reply->str);
     }
 }
 
-static void send_now(struct caller *caller, struct store_call *call);
+static void send_now(struct caller *caller, struct store_call *call, bool asking);
 
 /* All that was sent is answered, and some of it was unknown: load the scripts, and go on in
  * order. */
@@ -251,8 +296,8 @@ static void go_on(struct caller *caller)
     if (caller->link != NULL) {
         scripts_load(caller->link, on_reloaded, caller);
     }
-    while ((call = take(&unknown)) != NULL || (call = take(&waiting)) != NULL) {
-        send_now(caller, call);
+    while ((call = call_take(&unknown)) != NULL || (call = call_take(&waiting)) != NULL) {
+        send_now(caller, call, false);
     }
 }
 
@@ -263,12 +308,12 @@ static bool is_error(const struct redisReply *reply, struct str word)
     return str_starts(str_from(reply->str, (size_t)reply->len), word);
 }
 
-static void complain(struct caller *caller, const struct store_call *call, const char *why)
+static void complain(struct call_pool *pool, const struct store_call *call, const char *why)
 {
     uint64_t now = clock_local_us();
 
-    if (caller->complained_us == 0 || now - caller->complained_us > COMPLAIN_US) {
-        caller->complained_us = now;
+    if (pool->complained_us == 0 || now - pool->complained_us > COMPLAIN_US) {
+        pool->complained_us = now;
         log_write(LOG_WARN, "redis refused", LOG_TEXT("script", script_row(call->script)->name),
                   LOG_TEXT("why", why));
     }
@@ -276,13 +321,14 @@ static void complain(struct caller *caller, const struct store_call *call, const
 
 /* A newer version has taken the key with it (keys.h, "versions"); nothing was changed. Said
  * once a minute: it goes on until this process is replaced. */
-static void meet_newer(struct caller *caller, struct store_call *call)
+static void meet_newer(struct store_call *call)
 {
+    struct call_pool *pool = call->pool;
     uint64_t now = clock_local_us();
 
-    caller->metrics->newer_seen[METRICS_NEWER_KEY]++;
-    if (caller->newer_said_us == 0 || now - caller->newer_said_us > REMIND_US) {
-        caller->newer_said_us = now;
+    pool->metrics->newer_seen[METRICS_NEWER_KEY]++;
+    if (pool->newer_said_us == 0 || now - pool->newer_said_us > REMIND_US) {
+        pool->newer_said_us = now;
         log_write(LOG_WARN, "newer version met", LOG_TEXT("what", "key"),
                   LOG_TEXT("script", script_row(call->script)->name),
                   LOG_TEXT("hint", "this process can't serve what a newer one has written: "
@@ -296,10 +342,42 @@ static void on_error(struct caller *caller, struct store_call *call,
 {
     bool stranger = is_error(reply, STR("READONLY")) || is_error(reply, STR("NOAUTH"));
 
-    complain(caller, call, reply->str);
+    complain(caller->pool, call, reply->str);
     finish(call, ERR_UNAVAILABLE, NULL);
     if (stranger) {
-        caller->lost(caller->owner, "Redis is no longer a master that lets us in");
+        caller->events->lost(caller->owner, "Redis is no longer a master that lets us in");
+    }
+}
+
+static bool is_redirection(const struct caller *caller, const struct redisReply *reply)
+{
+    static const struct str words[] = {{"MOVED ", 6}, {"ASK ", 4}, {"TRYAGAIN", 8}};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (caller->events->redirected != NULL && is_error(reply, words[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void answered(struct caller *caller, struct store_call *call,
+                     const struct redisReply *reply)
+{
+    if (reply != NULL && reply->type == REDIS_REPLY_ERROR && is_redirection(caller, reply)) {
+        caller->events->redirected(caller->owner, call,
+                                   str_from(reply->str, (size_t)reply->len));
+        return;
+    }
+    left(call);
+    if (reply == NULL) {
+        finish(call, ERR_UNAVAILABLE, NULL);
+    } else if (reply->type != REDIS_REPLY_ERROR) {
+        finish(call, ERR_OK, reply);
+    } else if (is_error(reply, STR("WRONGTYPE"))) {
+        meet_newer(call);
+    } else {
+        on_error(caller, call, reply);
     }
 }
 
@@ -309,41 +387,54 @@ static void on_answer(void *context, const struct redisReply *reply)
     struct caller *caller = call->caller;
 
     unlink_by_age(caller, call);
-    if (reply == NULL) {
-        finish(call, ERR_UNAVAILABLE, NULL);
-        return;
+    if (reply != NULL) {
+        metrics_observe(&call->pool->metrics->redis_latency,
+                        clock_local_us() - call->started_us);
     }
-    metrics_observe(&caller->metrics->redis_latency, clock_local_us() - call->started_us);
-    if (reply->type != REDIS_REPLY_ERROR) {
-        finish(call, ERR_OK, reply);
-    } else if (call->tries < TRIES_MAX && is_error(reply, STR("NOSCRIPT"))) {
+    if (reply != NULL && reply->type == REDIS_REPLY_ERROR && call->tries < TRIES_MAX &&
+        is_error(reply, STR("NOSCRIPT"))) {
         call->tries++;
-        put(&caller->unknown, call);
-    } else if (is_error(reply, STR("WRONGTYPE"))) {
-        meet_newer(caller, call);
+        call_put(&caller->unknown, call);
     } else {
-        on_error(caller, call, reply);
+        answered(caller, call, reply);
     }
     if (caller->unknown.first != NULL && caller->oldest == NULL) {
         go_on(caller);
     }
 }
 
-static void send_now(struct caller *caller, struct store_call *call)
+static void on_asking(void *context, const struct redisReply *reply)
 {
-    if (caller->link != NULL && caller->pending < PENDING_MAX &&
+    (void)context;
+    (void)reply; /* what comes of it, the call behind it is told */
+}
+
+static bool ask(struct caller *caller)
+{
+    static const struct str asking = {"*1\r\n$6\r\nASKING\r\n", 16};
+
+    return link_send(caller->link, asking, on_asking, NULL);
+}
+
+static void send_now(struct caller *caller, struct store_call *call, bool asking)
+{
+    call->caller = caller;
+    if (caller->link != NULL && call->pool->pending <= PENDING_MAX &&
+        (!asking || ask(caller)) &&
         link_send(caller->link, buf_str(&call->command), on_answer, call)) {
         link_by_age(caller, call);
     } else {
-        put(&caller->refused, call);
+        left(call);
+        pool_refuse(call->pool, call);
     }
 }
 
-void caller_send(struct caller *caller, struct store_call *call)
+void caller_send(struct caller *caller, struct store_call *call, bool asking)
 {
+    call->caller = caller;
     if (caller->unknown.first != NULL) {
-        put(&caller->waiting, call);
+        call_put(&caller->waiting, call);
     } else {
-        send_now(caller, call);
+        send_now(caller, call, asking);
     }
 }

@@ -2,6 +2,7 @@
 #ifndef SEGUE_STORE_SCRIPTS_H
 #define SEGUE_STORE_SCRIPTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/str.h"
@@ -39,7 +40,11 @@ struct script_row {
     const char *body;
 };
 
+/* Once, before any script is used: in a cluster channels belong to shards. */
+void scripts_setup(bool shards);
 const struct script_row *script_row(enum script script);
+/* The script itself, as it is loaded. */
+struct str script_body(enum script script);
 /* The digest that EVALSHA wants, 40 hexadecimal digits. */
 struct str script_sha(enum script script);
 const char *outcome_word(enum outcome outcome);

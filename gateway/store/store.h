@@ -1,9 +1,9 @@
 /* State in Redis: calls of scripts, subscriptions, one notion of "up".
  *
- * Two connections (a link for commands, a tap for subscriptions) live and die together: up
- * means that both work. Nothing is kept while Redis is away: a call that can't be made, or
- * whose connection dies, is answered with ERR_UNAVAILABLE, which means "not known to be
- * applied". */
+ * There may be one Redis, one that sentinels name, or the masters of a cluster: each has two
+ * connections (a link for commands, a tap for subscriptions) that live and die together.
+ * Nothing is kept while a Redis is away: a call that can't be made, or whose connection dies,
+ * is answered with ERR_UNAVAILABLE, which means "not known to be applied". */
 #ifndef SEGUE_STORE_STORE_H
 #define SEGUE_STORE_STORE_H
 
@@ -20,8 +20,8 @@ struct store;
 struct store_call;
 
 struct store_events {
-    void (*up)(void *owner);   /* nothing is watched yet: say again what is wanted */
-    void (*down)(void *owner); /* all subscriptions are gone */
+    void (*up)(void *owner);   /* what could not be watched, may be now: say it again */
+    void (*down)(void *owner); /* subscriptions are gone: store_lost tells which */
     void (*changed)(void *owner, struct str channel, bool watched);
     void (*message)(void *owner, struct str channel, struct str envelope);
     /* Whatever somebody publishes where a pattern fits; in one order with `message`. */
@@ -55,7 +55,9 @@ void store_start(struct store *store);
 void store_stop(struct store *store);
 void store_destroy(struct store *store); /* after the loop has closed everything */
 
-bool store_is_up(const struct store *store);
+bool store_is_up(const struct store *store); /* a Redis at least */
+/* The one that has this key, or channel. */
+bool store_reaches(const struct store *store, struct str key);
 size_t store_pending(const struct store *store);
 
 /* Runs a transition. `calls` (may be NULL) is the list that the call joins while it is in
@@ -65,15 +67,20 @@ void store_call(struct store *store, enum script script, struct strs keys, struc
 /* The calls go on, but nobody hears of their ends. */
 void store_forget(struct store_calls *calls);
 
-void store_watch(struct store *store, struct str channel);
+/* False: not now; `up` comes when it may be asked again. */
+bool store_watch(struct store *store, struct str channel);
 void store_unwatch(struct store *store, struct str channel);
-/* The same for all channels that a pattern of Redis fits, until Redis goes away. `changed`
- * tells when it holds. */
-void store_match(struct store *store, struct str pattern);
+/* The same for all channels that a pattern of Redis fits, at the Redis that has the key `near`,
+ * until that goes away. `changed` tells when it holds. */
+bool store_match(struct store *store, struct str pattern, struct str near);
+/* While `down` runs: whether that channel is among those that are gone. */
+bool store_lost(const struct store *store, struct str channel);
 
 /* Redis's clock: microseconds since 1970, as far as it is known here (the local clock before
  * the first answer). */
 uint64_t store_now_us(const struct store *store);
+/* While `message` runs: by how much the clock of the Redis that told it is ahead of that. */
+int64_t store_ahead_us(const struct store *store);
 
 /* The end of a loop turn: what this turn wants to say to Redis leaves in one write. */
 void store_flush(struct store *store);

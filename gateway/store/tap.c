@@ -72,9 +72,15 @@ static enum kind kind_of(struct str word)
         struct str word;
         enum kind kind;
     } kinds[] = {
-        {{"message", 7}, KIND_MESSAGE},          {{"pmessage", 8}, KIND_MATCHED},
-        {{"subscribe", 9}, KIND_SUBSCRIBE},      {{"psubscribe", 10}, KIND_SUBSCRIBE},
-        {{"unsubscribe", 11}, KIND_UNSUBSCRIBE}, {{"pong", 4}, KIND_PONG},
+        {{"message", 7}, KIND_MESSAGE},
+        {{"pmessage", 8}, KIND_MATCHED},
+        {{"subscribe", 9}, KIND_SUBSCRIBE},
+        {{"psubscribe", 10}, KIND_SUBSCRIBE},
+        {{"unsubscribe", 11}, KIND_UNSUBSCRIBE},
+        {{"smessage", 8}, KIND_MESSAGE},
+        {{"ssubscribe", 10}, KIND_SUBSCRIBE},
+        {{"sunsubscribe", 12}, KIND_UNSUBSCRIBE},
+        {{"pong", 4}, KIND_PONG},
     };
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -106,8 +112,8 @@ static void *on_string(const redisReadTask *task, char *at, size_t len)
     if (tap->closing) {
         return tap;
     }
-    if (task->parent ==
-        NULL) { /* +OK, +PONG, -ERR: the answer to AUTH or PING before any subscription */
+    if (task->parent == NULL) { /* +OK, +PONG, -ERR: the answer to AUTH or PING before any
+                                   subscription, or a refusal */
         tap->events->answered(tap->owner,
                               task->type == REDIS_REPLY_ERROR ? text : str_from("", 0));
     } else if (task->idx == 0) {

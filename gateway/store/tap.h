@@ -2,7 +2,7 @@
  *
  * hiredis's asynchronous context keeps a dictionary of channels and copies every reply. Here
  * the reader calls us while it parses, with the bytes where they lie: a publication reaches the
- * hub without a copy. It will also carry SSUBSCRIBE, which hiredis does not know.
+ * hub without a copy. And hiredis does not know SSUBSCRIBE, which clusters want.
  *
  * Life: tap_open -> opened -> ... -> closed (exactly once, after which the tap is gone by
  * itself). */
@@ -23,7 +23,8 @@ struct tap_events {
     void (*matched)(void *owner, struct str channel, struct str payload);
     /* Redis confirmed; a pattern counts as a channel */
     void (*changed)(void *owner, struct str channel, bool subscribed);
-    void (*answered)(void *owner, struct str error); /* to AUTH or PING; error.len == 0: fine */
+    /* to AUTH or PING, error.len == 0: fine; or whatever was refused */
+    void (*answered)(void *owner, struct str error);
 };
 
 /* `host` is a numeric address; NULL means the unix socket `path`. NULL when no socket could be

@@ -41,10 +41,6 @@ const FLAGS = {
     "ping-timeout": "20000",
     drain: "10",
     "connect-rate": "0",
-    "user-connections": "0",
-    "user-rate": "0",
-    "address-connections": "0",
-    "address-rate": "0",
     "auth-failure": "event",
     recovery: "ask",
     "livekit-key": null,
@@ -156,7 +152,8 @@ describe("starting a process", () => {
     test("--check-config takes every form of an address, a number and a list", () => {
         accepts(["--redis", "redis://127.0.0.1:1", "--jwt-secret", "s"]);
         accepts([], { SEGUE_JWT_SECRET: "s", SEGUE_REDIS: "redis://user:pass@redis.example:6380/5" });
-        for (const url of ["unix:///run/redis.sock", "redis://h", "redis://:p@h:1/15", "redis://[::1]:6379"]) {
+        const more = ["sentinel://h1,h2:1/main", "sentinel://:p@h1/main/1?auth=:q", "cluster://u:p@h1:1,[::1]:2"];
+        for (const url of ["unix:///run/redis.sock", "redis://h", "redis://:p@h:1/15", "redis://[::1]:6379", ...more]) {
             accepts(["--redis", url]);
         }
         accepts(["--rate", "0", "--burst", "1", "--orphan-grace", "0", "--drain", "0", "--admin-listen", ""]);
@@ -197,6 +194,9 @@ describe("starting a process", () => {
             "redis://h:x",
             "redis://h:6379/x",
             "redis://h:99999",
+            "redis://h,i",
+            "sentinel://h",
+            "cluster://h/1",
             "unix://",
         ],
         "redis-prefix": ["a\nb", "x".repeat(1000)],
@@ -211,10 +211,6 @@ describe("starting a process", () => {
         "connect-timeout": ["-1", "x"],
         "connect-rate": ["-1", "x", "/s", "5/m", "5 /s", "1000001"],
         "max-connections": ["0", "-1", "x"],
-        "user-connections": ["-1", "x", "1.5"],
-        "user-rate": ["-1", "x", "1000001"],
-        "address-connections": ["-1", "x"],
-        "address-rate": ["-1", "x", "/s"],
         "orphan-grace": ["-1", "x", "1.5"],
         "ping-interval": ["0", "-1", "x"],
         "ping-timeout": ["0", "-1", "x"],

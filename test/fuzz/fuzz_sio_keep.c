@@ -68,8 +68,15 @@ static void ignore_channel(void *owner, struct str channel)
     (void)channel;
 }
 
+static bool take_channel(void *owner, struct str channel)
+{
+    (void)owner;
+    (void)channel;
+    return true;
+}
+
 static const struct store_events store_events = {.up = ignore_store, .down = ignore_store};
-static const struct hub_events hub_events = {ignore_channel, ignore_channel, NULL};
+static const struct hub_events hub_events = {take_channel, ignore_channel, NULL};
 static struct config config = {.burst = 100,
                                .max_message = 16384,
                                .ping_interval_ms = 25000,

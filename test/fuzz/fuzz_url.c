@@ -19,11 +19,13 @@ static bool same_text(const char *a, const char *b)
 /* The parts put together again, everything escaped. False: escapes make it too long. */
 static bool write_url(const struct url *url, struct buf *to)
 {
-    if (url->path) {
-        buf_addf(to, "unix://%s", url->path);
+    static const char *const schemes[] = {"redis", "sentinel", "cluster"};
+
+    if (url->addresses[0].port == 0) {
+        buf_addf(to, "unix://%s", url->addresses[0].host);
         return true;
     }
-    buf_add_text(to, "redis://");
+    buf_addf(to, "%s%s://", schemes[url->kind], url->tls ? "s" : "");
     if (url->password) {
         codec_percent(str_of(url->user), to);
         buf_add_char(to, ':');
@@ -33,8 +35,17 @@ static bool write_url(const struct url *url, struct buf *to)
     if (to->len > ESCAPED_MAX) {
         return false;
     }
-    buf_addf(to, strchr(url->host, ':') || url->host[0] == '[' ? "[%s]" : "%s", url->host);
-    buf_addf(to, ":%u/%u", url->port, url->database);
+    for (size_t i = 0; i < url->count; i++) {
+        const char *host = url->addresses[i].host;
+
+        buf_addf(to, strchr(host, ':') || host[0] == '[' ? "%s[%s]" : "%s%s", i > 0 ? "," : "",
+                 host);
+        buf_addf(to, ":%u", url->addresses[i].port);
+    }
+    if (url->kind != URL_CLUSTER) {
+        buf_addf(to, "%s%s/%u", url->master ? "/" : "", url->master ? url->master : "",
+                 url->database);
+    }
     return true;
 }
 
@@ -49,9 +60,12 @@ static void must_make_the_same(const struct url *url)
         return;
     }
     MUST(url_parse(buf_str(&text), &again, &why) == ERR_OK);
-    MUST(same_text(url->host, again.host) && same_text(url->path, again.path));
+    MUST(url->kind == again.kind && url->tls == again.tls && url->count == again.count);
+    for (size_t i = 0; i < url->count; i++) {
+        MUST(server_equal(&url->addresses[i], &again.addresses[i]));
+    }
     MUST(same_text(url->user, again.user) && same_text(url->password, again.password));
-    MUST(url->port == again.port && url->database == again.database);
+    MUST(same_text(url->master, again.master) && url->database == again.database);
     url_finish(&again);
     buf_finish(&text);
 }
@@ -65,14 +79,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size = size > 0 ? strnlen((const char *)data, size) : 0;
     if (url_parse(str_from((const char *)data, size), &url, &why) != ERR_OK) {
         MUST(why && why[0] != '\0');
-        MUST(!url.host && !url.path && !url.user && !url.password);
+        MUST(!url.addresses && !url.user && !url.password && !url.master);
         return 0;
     }
-    MUST((url.host == NULL) != (url.path == NULL));
-    MUST(url.path || url.port != 0);
+    MUST(url.count > 0 && url.count <= URL_ADDRESSES_MAX);
     MUST(!url.user || url.password);
-    url_print(&url, &text);
-    MUST(text.len > 0);
+    MUST((url.kind == URL_SENTINEL) == (url.master != NULL));
+    for (size_t i = 0; i < url.count; i++) {
+        MUST(url.addresses[i].host[0] != '\0');
+        server_print(&url.addresses[i], &text);
+    }
     must_make_the_same(&url);
     url_finish(&url);
     buf_finish(&text);

@@ -191,10 +191,16 @@ static inline void on_up(void *owner)
     hub_restore(stage.services.hub);
 }
 
+static inline bool is_lost(void *owner, struct str channel)
+{
+    (void)owner;
+    return store_lost(stage.services.store, channel);
+}
+
 static inline void on_down(void *owner)
 {
     (void)owner;
-    hub_lost(stage.services.hub);
+    hub_lost(stage.services.hub, is_lost);
 }
 
 static inline void on_changed(void *owner, struct str channel, bool watched)
@@ -213,10 +219,10 @@ static inline void on_message(void *owner, struct str channel, struct str envelo
     msg_unref(msg);
 }
 
-static inline void on_watch(void *owner, struct str channel)
+static inline bool on_watch(void *owner, struct str channel)
 {
     (void)owner;
-    store_watch(stage.services.store, channel);
+    return store_watch(stage.services.store, channel);
 }
 
 static inline void on_unwatch(void *owner, struct str channel)
@@ -268,7 +274,7 @@ static inline int setup(void **state)
     stage.config.max_batch = 1000;
     stage.config.origins = (struct config_list){{"*"}, 1};
     fake_redis_open(&redis, &stage.loop);
-    url.path = mem_copy(redis.path, strlen(redis.path));
+    url = fake_redis_url(&redis);
     stage.services.hub = hub_create(&hub_events, NULL, &stage.metrics.channels);
     stage.services.store = store_create(&stage.loop, &url, &stage.metrics, &store_events, NULL);
     store_start(stage.services.store);

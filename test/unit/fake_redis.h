@@ -16,6 +16,7 @@
 
 #include "common/buf.h"
 #include "common/mem.h"
+#include "gateway/store/url.h"
 #include "test/unit/fake_clock.h"
 
 struct fake_peer {
@@ -243,6 +244,19 @@ static inline void fake_redis_open(struct fake_redis *redis, uv_loop_t *loop)
     redis->door.data = redis;
     assert_int_equal(uv_pipe_bind(&redis->door, redis->path), 0);
     assert_int_equal(uv_listen((uv_stream_t *)&redis->door, 16, fake_redis_met), 0);
+}
+
+/* Where it is, for store_create. */
+static inline struct url fake_redis_url(const struct fake_redis *redis)
+{
+    struct buf text = {0};
+    struct url url;
+    const char *why;
+
+    buf_addf(&text, "unix://%s", redis->path);
+    assert_int_equal(url_parse(buf_str(&text), &url, &why), ERR_OK);
+    buf_finish(&text);
+    return url;
 }
 
 /* All connections break, as when it is killed; the door stays. */

@@ -155,10 +155,16 @@ static inline void on_up(void *owner)
     hub_restore(stage.services.hub);
 }
 
+static inline bool is_lost(void *owner, struct str channel)
+{
+    (void)owner;
+    return store_lost(stage.services.store, channel);
+}
+
 static inline void on_down(void *owner)
 {
     (void)owner;
-    hub_lost(stage.services.hub);
+    hub_lost(stage.services.hub, is_lost);
 }
 
 static inline void on_changed(void *owner, struct str channel, bool watched)
@@ -177,10 +183,10 @@ static inline void on_message(void *owner, struct str channel, struct str envelo
     msg_unref(msg);
 }
 
-static inline void on_watch(void *owner, struct str channel)
+static inline bool on_watch(void *owner, struct str channel)
 {
     (void)owner;
-    store_watch(stage.services.store, channel);
+    return store_watch(stage.services.store, channel);
 }
 
 static inline void on_unwatch(void *owner, struct str channel)
@@ -211,7 +217,7 @@ static inline int setup(void **state)
     keys_setup("segue:");
     uv_loop_init(&stage.loop);
     fake_redis_open(&stage.redis, &stage.loop);
-    url.path = mem_copy(stage.redis.path, strlen(stage.redis.path));
+    url = fake_redis_url(&stage.redis);
     stage.room = -1;
     stage.config.burst = 1000;
     stage.config.max_message = 16384;

@@ -251,14 +251,21 @@ static inline void ignore(void *owner)
     (void)owner;
 }
 
-static inline void on_watch(void *owner, struct str channel)
+static inline bool on_watch(void *owner, struct str channel)
+{
+    (void)owner;
+    (void)channel;
+    return true;
+}
+
+static inline void on_unwatch(void *owner, struct str channel)
 {
     (void)owner;
     (void)channel;
 }
 
 static const struct store_events store_events = {.up = ignore, .down = ignore};
-static const struct hub_events hub_events = {on_watch, on_watch, NULL};
+static const struct hub_events hub_events = {on_watch, on_unwatch, NULL};
 
 static inline void turns(void)
 {
@@ -279,7 +286,7 @@ static inline int setup(void **state)
     keys_setup("segue:");
     uv_loop_init(&stage.loop);
     fake_redis_open(&stage.redis, &stage.loop);
-    url.path = mem_copy(stage.redis.path, strlen(stage.redis.path));
+    url = fake_redis_url(&stage.redis);
     stage.pid = "";
     stage.room = -1;
     stage.wake_in_ms = NEVER;

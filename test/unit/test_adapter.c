@@ -93,7 +93,7 @@ static int setup(void **state)
     keys_setup("segue:");
     uv_loop_init(&stage.loop);
     fake_redis_open(&stage.redis, &stage.loop);
-    url.path = mem_copy(stage.redis.path, strlen(stage.redis.path));
+    url = fake_redis_url(&stage.redis);
     stage.config.max_message = 100;
     stage.config.max_batch = 200;
     stage.config.socketio_adapter = "socket.io";

@@ -50,7 +50,7 @@ static int setup(void **state)
     log_setup(LOG_ERROR, LOG_FORMAT_TEXT);
     uv_loop_init(&stage.loop);
     fake_redis_open(&stage.redis, &stage.loop);
-    url.path = mem_copy(stage.redis.path, strlen(stage.redis.path));
+    url = fake_redis_url(&stage.redis);
     stage.config.jwt_secret = SECRET;
     stage.config.anonymous = (struct config_list){{"open"}, 1};
     stage.config.origins = (struct config_list){{"https://good.test"}, 1};

@@ -62,7 +62,7 @@ static int setup(void **state)
     keys_setup("segue:");
     uv_loop_init(&stage.loop);
     fake_redis_open(&stage.redis, &stage.loop);
-    url.path = mem_copy(stage.redis.path, strlen(stage.redis.path));
+    url = fake_redis_url(&stage.redis);
     stage.config.max_message = 1000;
     stage.services.config = &stage.config;
     stage.services.metrics = &stage.metrics;

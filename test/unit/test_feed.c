@@ -91,10 +91,16 @@ static void on_up(void *owner)
     hub_restore(stage.services.hub);
 }
 
+static bool is_lost(void *owner, struct str channel)
+{
+    (void)owner;
+    return store_lost(stage.services.store, channel);
+}
+
 static void on_down(void *owner)
 {
     (void)owner;
-    hub_lost(stage.services.hub);
+    hub_lost(stage.services.hub, is_lost);
 }
 
 static void on_changed(void *owner, struct str channel, bool watched)
@@ -113,10 +119,10 @@ static void on_message(void *owner, struct str channel, struct str envelope)
     msg_unref(msg);
 }
 
-static void on_watch(void *owner, struct str channel)
+static bool on_watch(void *owner, struct str channel)
 {
     (void)owner;
-    store_watch(stage.services.store, channel);
+    return store_watch(stage.services.store, channel);
 }
 
 static void on_unwatch(void *owner, struct str channel)
@@ -147,7 +153,7 @@ static int setup(void **state)
     keys_setup("segue:");
     uv_loop_init(&stage.loop);
     fake_redis_open(&stage.redis, &stage.loop);
-    url.path = mem_copy(stage.redis.path, strlen(stage.redis.path));
+    url = fake_redis_url(&stage.redis);
     stage.config.burst = 100;
     stage.services = (struct services){
         .config = &stage.config, .metrics = &stage.metrics, .loop = &stage.loop};

@@ -83,7 +83,7 @@ static int setup(void **state)
     keys_setup("segue:");
     uv_loop_init(&stage.loop);
     fake_redis_open(&stage.redis, &stage.loop);
-    url.path = mem_copy(stage.redis.path, strlen(stage.redis.path));
+    url = fake_redis_url(&stage.redis);
     stage.config.max_message = 100;
     stage.store = store_create(&stage.loop, &url, &stage.metrics, &events, NULL);
     store_start(stage.store);

@@ -18,6 +18,7 @@ struct stage {
     uint64_t channels;
     char wishes[WISHES_MAX][16];
     size_t wish_count;
+    char away; /* the letter of the channels whose Redis is away; '*' = all */
     struct listener {
         struct hub_sub sub; /* first */
         struct stage *stage;
@@ -35,9 +36,20 @@ static void note(struct stage *stage, char mark, struct str channel)
              STR_ARG(channel));
 }
 
-static void on_watch(void *owner, struct str channel)
+static bool is_away(void *owner, struct str channel)
 {
+    struct stage *stage = owner;
+
+    return stage->away == '*' || stage->away == channel.at[0];
+}
+
+static bool on_watch(void *owner, struct str channel)
+{
+    if (is_away(owner, channel)) {
+        return false;
+    }
     note(owner, '+', channel);
+    return true;
 }
 
 static void on_unwatch(void *owner, struct str channel)
@@ -46,6 +58,19 @@ static void on_unwatch(void *owner, struct str channel)
 }
 
 static const struct hub_events events = {on_watch, on_unwatch, NULL};
+
+/* The Redis that has the channels which begin with that letter goes away; '*': all. */
+static void lose(struct stage *stage, char letter)
+{
+    stage->away = letter;
+    hub_lost(stage->hub, is_away);
+}
+
+static void restore(struct stage *stage)
+{
+    stage->away = '\0';
+    hub_restore(stage->hub);
+}
 
 static void on_ready(struct hub_sub *sub)
 {
@@ -97,7 +122,6 @@ static int setup(void **state)
     for (int i = 0; i < LISTENERS; i++) {
         stage.listeners[i].stage = &stage;
     }
-    hub_restore(stage.hub);
     *state = &stage;
     return 0;
 }
@@ -295,7 +319,6 @@ static void a_confirmation_of_an_unknown_or_settled_channel_is_ignored(void **st
     assert_int_equal(stage->channels, 1);
     confirm(stage, "a", true);
     confirm(stage, "a", true);
-    confirm(stage, "a", false);
     assert_int_equal(stage->listeners[0].ready, 1);
     assert_true(join(stage, 1, "a"));
     assert_wishes(stage, "+a");
@@ -520,13 +543,13 @@ static void nothing_is_asked_before_redis_is_there(void **state)
 {
     struct stage *stage = *state;
 
-    hub_lost(stage->hub);
+    lose(stage, '*');
     assert_false(join(stage, 0, "a"));
     assert_false(join(stage, 1, "b"));
     leave(stage, 1);
     assert_int_equal(stage->channels, 1);
     assert_wishes(stage, "");
-    hub_restore(stage->hub);
+    restore(stage);
     assert_wishes(stage, "+a");
     confirm(stage, "a", true);
     assert_int_equal(stage->listeners[0].ready, 1);
@@ -541,10 +564,10 @@ static void every_channel_is_asked_for_again_and_ready_comes_again(void **state)
     join(stage, 1, "b");
     confirm(stage, "a", true);
     assert_wishes(stage, "+a +b");
-    hub_lost(stage->hub);
+    lose(stage, '*');
     assert_false(join(stage, 2, "a")); /* no channel is live */
     assert_wishes(stage, "");
-    hub_restore(stage->hub);
+    restore(stage);
     assert_wishes(stage, "+a +b");
     confirm(stage, "a", true);
     confirm(stage, "b", true);
@@ -563,10 +586,10 @@ static void a_channel_on_its_way_out_dies_with_the_connection(void **state)
     join(stage, 1, "b");
     leave(stage, 1);
     assert_int_equal(stage->channels, 2);
-    hub_lost(stage->hub);
+    lose(stage, '*');
     assert_int_equal(stage->channels, 0);
     assert_wishes(stage, "+a -a +b");
-    hub_restore(stage->hub);
+    restore(stage);
     assert_wishes(stage, "");
 }
 
@@ -577,12 +600,12 @@ static void who_leaves_while_redis_is_away_leaves_nothing_behind(void **state)
     join(stage, 0, "a");
     join(stage, 1, "a");
     confirm(stage, "a", true);
-    hub_lost(stage->hub);
+    lose(stage, '*');
     leave(stage, 0);
     assert_int_equal(stage->channels, 1);
     leave(stage, 1);
     assert_int_equal(stage->channels, 0);
-    hub_restore(stage->hub);
+    restore(stage);
     assert_wishes(stage, "+a");
 }
 
@@ -594,8 +617,8 @@ static void a_channel_left_while_leaving_and_joined_again_survives_a_loss(void *
     confirm(stage, "a", true);
     leave(stage, 0);
     join(stage, 1, "a");
-    hub_lost(stage->hub);
-    hub_restore(stage->hub);
+    lose(stage, '*');
+    restore(stage);
     assert_wishes(stage, "+a -a +a");
     confirm(stage, "a", true);
     assert_int_equal(stage->listeners[1].ready, 1);
@@ -607,10 +630,52 @@ static void losing_twice_is_as_losing_once(void **state)
 
     join(stage, 0, "a");
     confirm(stage, "a", true);
-    hub_lost(stage->hub);
-    hub_lost(stage->hub);
-    hub_restore(stage->hub);
+    lose(stage, '*');
+    lose(stage, '*');
+    restore(stage);
     assert_wishes(stage, "+a +a");
+}
+
+static void only_the_channels_of_the_redis_that_is_away_are_lost(void **state)
+{
+    struct stage *stage = *state;
+
+    join(stage, 0, "a");
+    join(stage, 1, "b");
+    confirm(stage, "a", true);
+    confirm(stage, "b", true);
+    lose(stage, 'a');
+    assert_false(hub_is_live(&stage->listeners[0].sub));
+    assert_true(hub_is_away(&stage->listeners[0].sub));
+    assert_true(hub_is_live(&stage->listeners[1].sub));
+    assert_false(hub_is_away(&stage->listeners[1].sub));
+    hub_restore(stage->hub); /* another one is back */
+    assert_wishes(stage, "+a +b");
+    restore(stage);
+    assert_wishes(stage, "+a");
+    confirm(stage, "a", true);
+    assert_int_equal(stage->listeners[0].ready, 2);
+    assert_int_equal(stage->listeners[1].ready, 1);
+}
+
+static void a_channel_that_is_ended_from_outside_is_asked_for_again(void **state)
+{
+    struct stage *stage = *state;
+
+    join(stage, 0, "a");
+    confirm(stage, "a", true);
+    confirm(stage, "a", false); /* its slot is another one's */
+    assert_false(hub_is_live(&stage->listeners[0].sub));
+    assert_wishes(stage, "+a +a");
+    confirm(stage, "a", true);
+    assert_int_equal(stage->listeners[0].ready, 2);
+    stage->away = '*'; /* and now nobody has it yet */
+    confirm(stage, "a", false);
+    assert_wishes(stage, "");
+    assert_true(hub_is_away(&stage->listeners[0].sub));
+    restore(stage);
+    assert_wishes(stage, "+a");
+    confirm(stage, "a", true);
 }
 
 /* ---- all of it at once ---- */
@@ -638,10 +703,10 @@ static void any_order_of_joining_and_leaving_ends_with_nothing(void **state)
         } else if (what == 10) {
             publish(stage, names[channel]);
         } else if (what == 11 && seed % 50 == 0) {
-            hub_lost(stage->hub);
+            lose(stage, '*');
             stage->wish_count = 0;
             watched[0] = watched[1] = false;
-            hub_restore(stage->hub);
+            restore(stage);
         } else if (stage->wish_count > 0) { /* Redis answers in order */
             const char *wish = stage->wishes[0];
             bool on = wish[0] == '+';
@@ -705,6 +770,8 @@ int main(void)
         TEST(who_leaves_while_redis_is_away_leaves_nothing_behind),
         TEST(a_channel_left_while_leaving_and_joined_again_survives_a_loss),
         TEST(losing_twice_is_as_losing_once),
+        TEST(only_the_channels_of_the_redis_that_is_away_are_lost),
+        TEST(a_channel_that_is_ended_from_outside_is_asked_for_again),
         TEST(any_order_of_joining_and_leaving_ends_with_nothing),
         cmocka_unit_test(no_hub_is_harmless_to_destroy),
     };

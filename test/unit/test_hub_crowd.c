@@ -18,6 +18,7 @@ struct stage {
     uint64_t told;   /* messages that everybody has heard */
     uint64_t calls;  /* of all listeners */
     unsigned number; /* of the newest message */
+    bool away;       /* Redis is */
     struct listener {
         struct hub_sub sub; /* first */
         struct stage *stage;
@@ -26,10 +27,37 @@ struct stage {
     } * listeners;
 };
 
-static void on_wish(void *owner, struct str channel)
+static bool on_watch(void *owner, struct str channel)
+{
+    struct stage *stage = owner;
+
+    (void)channel;
+    return !stage->away;
+}
+
+static void on_unwatch(void *owner, struct str channel)
 {
     (void)owner;
     (void)channel;
+}
+
+static bool any(void *owner, struct str channel)
+{
+    (void)owner;
+    (void)channel;
+    return true;
+}
+
+static void lose(struct stage *stage)
+{
+    stage->away = true;
+    hub_lost(stage->hub, any);
+}
+
+static void restore(struct stage *stage)
+{
+    stage->away = false;
+    hub_restore(stage->hub);
 }
 
 static void on_told(void *owner, struct msg *msg)
@@ -40,7 +68,7 @@ static void on_told(void *owner, struct msg *msg)
     stage->told++;
 }
 
-static const struct hub_events events = {on_wish, on_wish, on_told};
+static const struct hub_events events = {on_watch, on_unwatch, on_told};
 
 static void on_ready(struct hub_sub *sub)
 {
@@ -102,7 +130,6 @@ static int setup(void **state)
 
     stage->hub = hub_create(&events, stage, &stage->channels);
     stage->listeners = mem_zero(CROWD * sizeof(stage->listeners[0]));
-    hub_restore(stage->hub);
     for (size_t i = 0; i < CROWD; i++) {
         at(stage, i)->stage = stage;
         join(stage, i, "a");
@@ -335,14 +362,14 @@ static void a_walk_outlives_its_channel(void **state)
 
     publish(stage, "a");
     hub_turn(stage->hub);
-    hub_lost(stage->hub);
+    lose(stage);
     for (size_t i = 0; i < CROWD; i++) {
         leave(stage, i);
     }
     assert_int_equal(stage->channels, 0);
     join(stage, 0, "a"); /* a new channel of the same name knows nothing of it */
     assert_false(hub_turn(stage->hub));
-    hub_restore(stage->hub);
+    restore(stage);
     hub_changed(stage->hub, STR("a"), true);
     at(stage, 0)->count = 0;
     publish(stage, "a");
@@ -355,10 +382,10 @@ static void what_was_published_before_redis_was_lost_is_still_told(void **state)
 
     publish(stage, "a");
     hub_turn(stage->hub);
-    hub_lost(stage->hub);
+    lose(stage);
     turns(stage);
     assert_heard(stage, 0, CROWD, 1, 1);
-    hub_restore(stage->hub);
+    restore(stage);
     hub_changed(stage->hub, STR("a"), true);
 }
 
@@ -417,7 +444,6 @@ static void a_hub_may_end_in_the_middle_of_a_walk(void **state)
 
     (void)state;
     other.listeners = mem_zero(CROWD * sizeof(other.listeners[0]));
-    hub_restore(other.hub);
     for (size_t i = 0; i < CROWD; i++) {
         other.listeners[i].stage = &other;
         join(&other, i, "a");

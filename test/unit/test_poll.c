@@ -78,7 +78,7 @@ static int setup(void **state)
     keys_setup("segue:");
     uv_loop_init(&stage.loop);
     fake_redis_open(&stage.redis, &stage.loop);
-    url.path = mem_copy(stage.redis.path, strlen(stage.redis.path));
+    url = fake_redis_url(&stage.redis);
     stage.config.ping_interval_ms = 25000;
     stage.config.ping_timeout_ms = 20000;
     stage.config.max_queue = 100;

@@ -25,7 +25,7 @@ static void assert_network(const char *text, const char *user, const char *passw
     struct url url = parsed(text);
     const struct {
         const char *is, *expected;
-    } texts[] = {{url.user, user}, {url.password, password}, {url.host, host}};
+    } texts[] = {{url.user, user}, {url.password, password}, {url.addresses[0].host, host}};
 
     for (int i = 0; i < 3; i++) {
         if (texts[i].expected == NULL) {
@@ -35,8 +35,9 @@ static void assert_network(const char *text, const char *user, const char *passw
             assert_string_equal(texts[i].is, texts[i].expected);
         }
     }
-    assert_null(url.path);
-    assert_int_equal(url.port, port);
+    assert_int_equal(url.kind, URL_SINGLE);
+    assert_int_equal(url.count, 1);
+    assert_int_equal(url.addresses[0].port, port);
     assert_int_equal(url.database, database);
     url_finish(&url);
 }
@@ -51,8 +52,7 @@ static void assert_refused(const char *text, const char *sentence)
         fail_msg("taken: %s", text);
     }
     assert_string_equal(why, sentence);
-    assert_null(url.host); /* nothing is left to free, and freeing is harmless */
-    assert_null(url.path);
+    assert_null(url.addresses); /* nothing is left to free, and freeing is harmless */
     assert_null(url.user);
     assert_null(url.password);
     url_finish(&url);
@@ -102,11 +102,11 @@ static void a_unix_socket_is_an_absolute_path(void **state)
     struct url url = parsed("unix:///run/redis/redis.sock");
 
     (void)state;
-    assert_string_equal(url.path, "/run/redis/redis.sock");
-    assert_null(url.host);
+    assert_string_equal(url.addresses[0].host, "/run/redis/redis.sock");
+    assert_int_equal(url.addresses[0].port, 0);
     url_finish(&url);
     url = parsed("unix:///a%20b:c@d"); /* as it is: a path needs no escapes */
-    assert_string_equal(url.path, "/a%20b:c@d");
+    assert_string_equal(url.addresses[0].host, "/a%20b:c@d");
     url_finish(&url);
 }
 
@@ -119,7 +119,7 @@ static void a_unix_path_is_as_long_as_the_kernel_takes(void **state)
     (void)state;
     memset(text + strlen(text), 'x', 106);
     url = parsed(text);
-    assert_int_equal(strlen(url.path), 107);
+    assert_int_equal(strlen(url.addresses[0].host), 107);
     url_finish(&url);
     text[strlen(text)] = 'x';
     assert_refused(text, sentence);
@@ -130,10 +130,11 @@ static void a_unix_path_is_as_long_as_the_kernel_takes(void **state)
 
 static void other_schemes_are_named(void **state)
 {
-    static const char *const sentence = "it must begin with redis:// or unix://";
+    static const char *const sentence =
+        "it must begin with redis://, rediss://, unix://, sentinel:// or cluster://";
     static const char *const texts[] = {
-        "",           "redis",    "redis:/h",       "REDIS://h",
-        "rediss://h", "http://h", "127.0.0.1:6379", " redis://h"};
+        "",         "redis",          "redis:/h",  "REDIS://h", "redisss://h",
+        "http://h", "127.0.0.1:6379", " redis://h"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -189,7 +190,7 @@ static void lengths_are_bounded(void **state)
         buf_add_char(&text, 'h');
     }
     url = parsed(buf_text(&text));
-    assert_int_equal(strlen(url.host), 253);
+    assert_int_equal(strlen(url.addresses[0].host), 253);
     url_finish(&url);
     buf_add_char(&text, 'h');
     assert_refused(buf_text(&text), "the host is missing or too long");
@@ -203,10 +204,82 @@ static void lengths_are_bounded(void **state)
     buf_finish(&text);
 }
 
+static void a_cluster_is_several_nodes(void **state)
+{
+    struct url url = parsed("cluster://ann:a%2Cb@one,two:7001,[::1]:7002");
+
+    (void)state;
+    assert_int_equal(url.kind, URL_CLUSTER);
+    assert_false(url.tls);
+    assert_int_equal(url.count, 3);
+    assert_string_equal(url.user, "ann");
+    assert_string_equal(url.password, "a,b");
+    assert_string_equal(url.addresses[0].host, "one");
+    assert_int_equal(url.addresses[0].port, 6379);
+    assert_string_equal(url.addresses[1].host, "two");
+    assert_int_equal(url.addresses[1].port, 7001);
+    assert_string_equal(url.addresses[2].host, "::1");
+    assert_int_equal(url.addresses[2].port, 7002);
+    url_finish(&url);
+    assert_refused("cluster://h/0",
+                   "a cluster has no databases: nothing goes behind the hosts");
+    assert_refused("cluster://a,,b", "the host is missing or too long");
+    assert_refused("cluster://a,", "the host is missing or too long");
+    assert_refused("redis://a,b", "several hosts go with sentinel:// or cluster://");
+}
+
+static void sentinels_know_a_master_by_its_name(void **state)
+{
+    static const char *const name = "behind the sentinels goes /NAME of the master";
+    struct url url = parsed("sentinel://:secret@one,two:7001/main/3?auth=bob:word");
+
+    (void)state;
+    assert_int_equal(url.kind, URL_SENTINEL);
+    assert_int_equal(url.count, 2);
+    assert_int_equal(url.addresses[0].port, 26379);
+    assert_int_equal(url.addresses[1].port, 7001);
+    assert_string_equal(url.master, "main");
+    assert_string_equal(url.password, "secret");
+    assert_null(url.user);
+    assert_string_equal(url.sentinel_user, "bob");
+    assert_string_equal(url.sentinel_password, "word");
+    assert_int_equal(url.database, 3);
+    url_finish(&url);
+    url = parsed("sentinels://one/main");
+    assert_true(url.tls);
+    assert_null(url.sentinel_password);
+    url_finish(&url);
+    assert_refused("sentinel://one", name);
+    assert_refused("sentinel://one/", name);
+    assert_refused("sentinel://one//1", name);
+    assert_refused("sentinel://one/main/x", "the database after / must be a number");
+    assert_refused("sentinel://one/main?password=secret",
+                   "behind ? goes auth=[user]:password, for the sentinels");
+}
+
+static void hosts_are_bounded(void **state)
+{
+    struct buf text = {0};
+    struct url url;
+
+    (void)state;
+    buf_add_text(&text, "cluster://a");
+    for (int i = 1; i < 64; i++) {
+        buf_add_text(&text, ",a");
+    }
+    url = parsed(buf_text(&text));
+    assert_int_equal(url.count, 64);
+    url_finish(&url);
+    buf_add_text(&text, ",a");
+    assert_refused(buf_text(&text), "more than 64 hosts");
+    buf_finish(&text);
+}
+
 static void a_log_shows_the_address_and_no_secret(void **state)
 {
     static const char *const pairs[][2] = {
         {"redis://ann:secret@redis:7000/3", "redis:7000"},
+        {"cluster://ann:secret@redis:7000", "redis:7000"},
         {"redis://[::1]", "::1:6379"},
         {"unix:///run/redis.sock", "/run/redis.sock"},
     };
@@ -216,7 +289,7 @@ static void a_log_shows_the_address_and_no_secret(void **state)
         struct url url = parsed(pairs[i][0]);
         struct buf text = {0};
 
-        url_print(&url, &text);
+        server_print(&url.addresses[0], &text);
         assert_str(buf_str(&text), pairs[i][1]);
         buf_finish(&text);
         url_finish(&url);
@@ -236,6 +309,9 @@ int main(void)
         cmocka_unit_test(other_schemes_are_named),
         cmocka_unit_test(what_is_wrong_is_said),
         cmocka_unit_test(lengths_are_bounded),
+        cmocka_unit_test(a_cluster_is_several_nodes),
+        cmocka_unit_test(sentinels_know_a_master_by_its_name),
+        cmocka_unit_test(hosts_are_bounded),
         cmocka_unit_test(a_log_shows_the_address_and_no_secret),
     };
 

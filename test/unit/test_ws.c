@@ -133,7 +133,7 @@ static int setup(void **state)
     memset(&proto_side, 0, sizeof(proto_side));
     stage_setup(protos);
     fake_redis_open(&redis, &stage.loop);
-    url.path = mem_copy(redis.path, strlen(redis.path));
+    url = fake_redis_url(&redis);
     stage.services.store = store_create(&stage.loop, &url, &stage.metrics, &store_events, NULL);
     store_start(stage.services.store);
     stage.config.jwt_secret = SECRET;

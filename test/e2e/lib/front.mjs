@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -16,7 +16,6 @@ import { keep, removeDirectory, temporaryDirectory } from "./keeper.mjs";
 import { until } from "./patience.mjs";
 import { freePort } from "./redis.mjs";
 
-const CERTIFICATE = fileURLToPath(new URL("../../../scripts/certificate", import.meta.url));
 const CONFIG = fileURLToPath(new URL("../../../scripts/haproxy-config", import.meta.url));
 
 // What scripts/haproxy-config prints.
@@ -26,45 +25,25 @@ export function haproxyConfig(...args) {
     return stdout;
 }
 
-// A self-signed certificate in a directory of its own: {file, ca}.
-export function certificate(directory) {
-    const file = join(directory, "gateway.pem");
-    const { status, stderr } = spawnSync(CERTIFICATE, [file], { encoding: "utf8" });
-    assert.equal(status, 0, `certificate: ${stderr}`);
-    return { file, ca: readFileSync(file) };
-}
-
-// What the fronts of this and of other kinds have in common: `host` and `port` for clients, `ca` when they come with TLS, then also
-// `plainPort`, which only sends there.
-export class Balancing {
+export class Front {
     host = "127.0.0.1";
     port = 0;
-    plainPort = 0;
-    ca = undefined;
     log = "";
-    directory = temporaryDirectory();
-    addresses = [];
-    #child;
+    #directory = temporaryDirectory();
+    #addresses = [];
+    #haproxy;
 
-    // Starts it on free ports; a port may be taken before it is bound, so somebody else may be faster. Without gateways nobody is asked
-    // whether it is ready.
-    async begin(gateways, { tls = false } = {}) {
-        this.addresses = gateways.map(addressOf);
-        if (tls) {
-            ({ ca: this.ca } = certificate(this.directory));
-        }
+    static async open(gateways) {
+        const front = new Front();
+        front.#addresses = gateways.map(addressOf);
         for (let attempt = 1; ; attempt++) {
-            this.port = await freePort();
-            this.plainPort = tls ? await freePort() : this.port;
+            front.port = await freePort();
             try {
-                this.#child = this.spawn();
-                this.#child.stderr.on("data", (text) => (this.log += text));
-                this.#child.stdout.on("data", (text) => (this.log += text));
-                await this.#answers();
-                gateways.forEach((gateway) => gateway.standBehind?.(this));
-                return this;
+                await front.#start();
+                gateways.forEach((gateway) => gateway.standBehind(front));
+                return front;
             } catch (error) {
-                await this.stop();
+                await front.#stop();
                 if (attempt === 3) {
                     throw error;
                 }
@@ -72,80 +51,50 @@ export class Balancing {
         }
     }
 
-    async #answers() {
-        const ended = () => this.#child.exitCode !== null;
-        await until(async () => {
-            return ended() || this.addresses.length === 0 || (await this.get("/healthz")).status === 200;
-        }, () => `the balancer answers; it said:\n${this.log}`);
-        assert.ok(!ended(), `the balancer ended: ${this.log}`);
-    }
-
-    // What it noted about requests.
-    get requests() {
-        return this.log;
-    }
-
-    url(path = "/") {
-        return `http${this.ca ? "s" : ""}://${this.host}:${this.port}${path}`;
-    }
-
-    get(path, options = {}) {
-        return request(this.url(path), { ca: this.ca, ...options });
-    }
-
-    signal(name) {
-        this.#child.kill(name);
-    }
-
-    async stop() {
-        this.#child?.kill("SIGTERM");
-        await this.#child?.ended;
-    }
-
-    async close() {
-        await this.stop();
-        removeDirectory(this.directory);
-    }
-}
-
-export class Front extends Balancing {
-    // tls: clients come with TLS.
-    static open(gateways, options) {
-        return new Front().begin(gateways, options);
-    }
-
     get #file() {
-        return join(this.directory, "haproxy.cfg");
+        return join(this.#directory, "haproxy.cfg");
     }
 
     #write() {
-        const bind = `${this.host}:${this.plainPort}`;
-        const tls = this.ca ? ["--tls", `${this.host}:${this.port}`] : [];
-        writeFileSync(this.#file, haproxyConfig("--bind", bind, ...tls, ...this.addresses));
+        writeFileSync(this.#file, haproxyConfig("--bind", `${this.host}:${this.port}`, ...this.#addresses));
     }
 
-    spawn() {
+    async #start() {
         this.#write();
-        const tls = { SEGUE_CERTIFICATES: join(this.directory, "gateway.pem"), SEGUE_TLS_SUFFIX: `:${this.port}` };
-        return keep("haproxy", ["-W", "-db", "-f", this.#file], {
-            env: { ...process.env, ...(this.ca && tls) },
-            stdio: ["ignore", "pipe", "pipe"],
-        });
+        this.#haproxy = keep("haproxy", ["-W", "-db", "-f", this.#file], { stdio: ["ignore", "ignore", "pipe"] });
+        this.#haproxy.stderr.on("data", (text) => (this.log += text));
+        await until(async () => {
+            assert.equal(this.#haproxy.exitCode, null, `haproxy ended: ${this.log}`);
+            return this.#addresses.length === 0 || (await request(this.url("/healthz"))).status === 200;
+        }, () => `haproxy answers; it said:\n${this.log}`);
+    }
+
+    url(path = "/") {
+        return `http://${this.host}:${this.port}${path}`;
     }
 
     // One more gateway. haproxy loads its file anew; open connections stay with the worker that has them.
     async include(gateway) {
-        this.addresses.push(addressOf(gateway));
+        this.#addresses.push(addressOf(gateway));
         this.#write();
         const loaded = () => this.log.split("Loading success").length;
         const before = loaded();
-        this.signal("SIGUSR2");
+        this.#haproxy.kill("SIGUSR2");
         await until(() => loaded() > before, () => `haproxy has loaded its file; it said:\n${this.log}`);
         gateway.standBehind(this);
     }
+
+    async #stop() {
+        this.#haproxy?.kill("SIGTERM");
+        await this.#haproxy?.ended;
+    }
+
+    async close() {
+        await this.#stop();
+        removeDirectory(this.#directory);
+    }
 }
 
-// Of a gateway, whatever stands in front of it, or of any other server.
-function addressOf({ direct, host, port }) {
-    return `${direct?.host ?? host}:${direct?.port ?? port}`;
+function addressOf({ direct }) {
+    return `${direct.host}:${direct.port}`;
 }

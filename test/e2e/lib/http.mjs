@@ -1,7 +1,6 @@
 // Http: one request on a connection of its own (unless an agent is given), with node's client.
 
 import http from "node:http";
-import https from "node:https";
 
 import { patient, within } from "./patience.mjs";
 
@@ -11,12 +10,10 @@ export function request(url, options = {}) {
 }
 
 // A request that may be given up: {answer, abort()}. An aborted request's answer is never told.
-// ca: whom to trust, of an https URL.
-export function exchange(url, { method = "GET", headers = {}, body, agent = false, ca, ms = patient() } = {}) {
+export function exchange(url, { method = "GET", headers = {}, body, agent = false, ms = patient() } = {}) {
     let abort = () => {};
     const answer = new Promise((resolve, reject) => {
-        const client = url.startsWith("https:") ? https : http;
-        const call = client.request(url, { method, headers, agent, ca }, (response) => {
+        const call = http.request(url, { method, headers, agent }, (response) => {
             const parts = [];
             response.on("data", (part) => parts.push(part));
             response.on("error", reject);

@@ -2,7 +2,7 @@
 // its data in an append-only file so that it may be killed and come back with or without them.
 
 import { once } from "node:events";
-import { rmSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 
@@ -34,13 +34,15 @@ export class Redis {
     port = 0;
     password;
     #args;
+    #sentinel = false;
     #child = null;
     #client = null;
 
-    // password: what clients must say; args: further arguments of redis-server.
-    static async start({ password, args = [] } = {}) {
+    // password: what clients must say; args: further arguments of redis-server; sentinel: it is one.
+    static async start({ password, args = [], sentinel = false } = {}) {
         const redis = new Redis();
         redis.password = password;
+        redis.#sentinel = sentinel;
         redis.#args = args;
         for (let attempt = 1; ; attempt++) {
             redis.port = await freePort();
@@ -65,19 +67,40 @@ export class Redis {
         return `unix://${this.socket}`;
     }
 
+    // What gateways of a site are told.
+    get gatewayUrl() {
+        return this.unixUrl;
+    }
+
     get pid() {
         return this.#child.pid;
     }
 
-    async start() {
+    // It was started, and not killed.
+    get lives() {
+        return this.#child !== null && this.#child.exitCode === null && this.#child.signalCode === null;
+    }
+
+    #command() {
+        if (this.#sentinel) {
+            const file = join(this.directory, "sentinel.conf");
+            const lines = [`port ${this.port}`, "bind 127.0.0.1", `unixsocket ${this.socket}`, `dir ${this.directory}`];
+            const password = this.password ? [`requirepass ${this.password}`] : [];
+            writeFileSync(file, `${[...lines, ...password].join("\n")}\n`);
+            return [file, "--sentinel"];
+        }
         const args = ["--port", this.port, "--bind", "127.0.0.1", "--unixsocket", this.socket];
         args.push("--dir", this.directory, "--save", "", "--appendonly", "yes", "--appendfsync", "no");
         args.push("--daemonize", "no", "--maxclients", "5000", "--loglevel", "warning");
         if (this.password) {
             args.push("--requirepass", this.password);
         }
+        return [...args, ...this.#args].map(String);
+    }
+
+    async start() {
         let output = "";
-        const child = keep("redis-server", [...args, ...this.#args].map(String), {
+        const child = keep("redis-server", this.#command(), {
             stdio: ["ignore", "pipe", "pipe"],
         });
         child.stdout.on("data", (text) => (output += text));

@@ -13,9 +13,9 @@ import { Gateway } from "./gateway.mjs";
 import { sleep, SLOW, until } from "./patience.mjs";
 import { Player } from "./player.mjs";
 import { Raw } from "./raw.mjs";
-import { Redis } from "./redis.mjs";
 import { Client, connected } from "./sio.mjs";
 import { SECRET, tokenOf } from "./token.mjs";
+import { startRedis } from "./topology.mjs";
 
 let users = 0;
 
@@ -39,26 +39,29 @@ export class Site {
     raws = [];
     clients = []; // all that speak Engine.IO
     balancers = [];
-    #fronts = []; // with SEGUE_TEST_FRONT=haproxy: what stands between clients and gateways; of all alike, then of single ones
-    #fronting = Promise.resolve();
+    front = null; // with SEGUE_TEST_FRONT=haproxy: what stands between clients and gateways
+    #fronts = [];
     #options;
     #closed = false;
 
-    // gateways: how many; flags, env, binary: of all of them; redis: options of Redis.start.
+    // gateways: how many; flags, env, binary: of all of them; redis: options of startRedis.
     constructor(options = {}) {
         this.#options = { gateways: 2, flags: {}, env: {}, redis: {}, ...options };
     }
 
     async start() {
-        this.redis = await Redis.start(this.#options.redis);
+        this.redis = await startRedis(this.#options.redis);
         await Promise.all(Array.from({ length: this.#options.gateways }, () => this.addGateway()));
+        if (process.env.SEGUE_TEST_FRONT === "haproxy") {
+            this.front = await this.#openFront(this.gateways);
+        }
         return this;
     }
 
     // One more process, with the site's flags and environment and these (undefined: without that variable).
     async addGateway(flags = {}, { env = {}, ...options } = {}) {
         const gateway = await Gateway.start({
-            flags: { redis: this.redis.unixUrl, ...this.#options.flags, ...flags },
+            flags: { redis: this.redis.gatewayUrl, ...this.#options.flags, ...flags },
             env: { SEGUE_JWT_SECRET: SECRET, ...this.#options.env, ...env },
             ...(this.#options.binary && { binary: this.#options.binary }),
             ...options,
@@ -67,21 +70,19 @@ export class Site {
             await gateway.kill();
             throw new Error("the site was closed while a gateway started");
         }
-        if (process.env.SEGUE_TEST_FRONT === "haproxy") {
-            await (this.#fronting = this.#fronting.then(() => this.#putBehind(gateway, Object.keys(flags).length > 0)));
+        if (this.front && Object.keys(flags).length > 0) {
+            await this.#openFront([gateway]); // it is unlike the others: who asks for it wants it
+        } else if (this.front) {
+            await this.front.include(gateway);
         }
         this.gateways.push(gateway);
         return gateway;
     }
 
-    // unlike: it is not as the others are, so whoever asks for it wants it and no other.
-    async #putBehind(gateway, unlike) {
-        const common = this.#fronts.find((front) => front.common);
-        if (common && !unlike) {
-            await common.include(gateway);
-        } else {
-            this.#fronts.push(Object.assign(await Front.open([gateway]), { common: !unlike }));
-        }
+    async #openFront(gateways) {
+        const front = await Front.open(gateways);
+        this.#fronts.push(front);
+        return front;
     }
 
     // A name that no other test uses.
@@ -223,7 +224,6 @@ export class Site {
         for (const balancer of this.balancers) {
             balancer.close();
         }
-        await this.#fronting.catch(() => {});
         await Promise.all(this.#fronts.map((front) => front.close()));
         const ends = await Promise.allSettled(this.gateways.map((gateway) => gateway.close()));
         await this.redis?.close();
