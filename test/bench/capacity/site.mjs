@@ -21,7 +21,9 @@ export const API_KEY = "the key of the benchmark's server API";
 const SETTINGS = { SEGUE_JWT_SECRET: SECRET, SEGUE_API_KEY: API_KEY, SEGUE_DRAIN: "0" };
 
 async function startNode(cluster) {
-    const redis = await startRedis(ANY, cluster ? ["--cluster-enabled", "yes", "--cluster-node-timeout", "5000"] : []);
+    const bus = cluster ? await freePort() : null;
+    const redis = await startRedis(ANY, cluster ? ["--cluster-enabled", "yes", "--cluster-port", bus] : []);
+    redis.bus = bus;
     redis.client = await RespClient.open({ host: "127.0.0.1", port: redis.port });
     return redis;
 }
@@ -32,7 +34,7 @@ async function formCluster(nodes) {
         const slot = (n) => Math.floor((n * SLOTS) / nodes.length);
         await node.client.call("CLUSTER", "ADDSLOTSRANGE", slot(i), slot(i + 1) - 1);
         await node.client.call("CLUSTER", "SET-CONFIG-EPOCH", i + 1);
-        await node.client.call("CLUSTER", "MEET", "127.0.0.1", nodes[0].port);
+        await node.client.call("CLUSTER", "MEET", "127.0.0.1", nodes[0].port, nodes[0].bus);
     }
     for (const node of nodes) {
         for (;;) {
