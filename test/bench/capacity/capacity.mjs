@@ -82,24 +82,29 @@ function settingsOf(values) {
 
 const say = (line) => console.error(`bench: ${line}`);
 
-async function measure(parts, settings) {
+// after: called with what there is so far, so that a long measurement that is interrupted leaves it.
+async function measure(parts, settings, after) {
     const results = {};
+    const add = (name, value) => after(Object.assign(results, { [name]: value }));
     if (parts.includes("operations")) {
         say("what Redis does for one of each operation");
-        results.operations = await measureOperations(settings, say);
+        add("operations", await measureOperations(settings, say));
     }
     if (parts.includes("updates")) {
         say(`updates in steps, ${settings.seconds} s each, until p99 is over ${settings.limit} ms`);
-        results.updates = await measureUpdates(settings, say);
+        add("updates", await measureUpdates(settings, say));
     }
     if (parts.includes("connections")) {
         say(`idle connections in steps to ${settings.connections.at(-1)}`);
-        results.connections = [];
         for (const kind of KINDS) {
-            results.connections.push(await measureKind(kind, settings.connections, settings, say));
+            add("connections", [...(results.connections ?? []), await measureKind(kind, settings.connections, settings, say)]);
         }
     }
-    return results;
+}
+
+function write(path, text) {
+    mkdirSync(dirname(resolve(path)), { recursive: true });
+    writeFileSync(path, text);
 }
 
 const { values, positionals } = readOptions();
@@ -108,22 +113,22 @@ if (unknown) {
     fail(`there is no part '${unknown}', only ${PARTS.join(", ")}`);
 }
 const settings = settingsOf(values);
-const results = {
+const facts = {
     when: new Date().toISOString().slice(0, 16).replace("T", " "),
     command: ["scripts/bench capacity", ...process.argv.slice(2)].join(" "),
     machine: describe(),
     redis: output("redis-server", ["--version"]).replace(/^Redis server v=(\S+).*/s, "Redis $1"),
     settings,
-    ...(await measure(positionals.length > 0 ? positionals : PARTS, settings)),
 };
-console.log(`\n${tables(results)}`);
-const written = (path, text) => {
-    mkdirSync(dirname(resolve(path)), { recursive: true });
-    writeFileSync(path, text);
-    say(`wrote ${path}`);
-};
-written(values.out, chart(results));
-if (values.json) {
-    written(values.json, `${JSON.stringify(results, null, 1)}\n`);
-}
+let text = "";
+await measure(positionals.length > 0 ? positionals : PARTS, settings, (some) => {
+    const results = { ...facts, ...some };
+    text = tables(results);
+    write(values.out, chart(results));
+    if (values.json) {
+        write(values.json, `${JSON.stringify(results, null, 1)}\n`);
+    }
+});
+console.log(`\n${text}`);
+say(`the chart is in ${values.out}${values.json ? `, all figures in ${values.json}` : ""}`);
 process.exit(0);

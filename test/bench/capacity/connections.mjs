@@ -151,9 +151,9 @@ async function go(site, crowd) {
     return { gateway: us(cpu.gateway, gone), redis: us(cpu.redis, gone) };
 }
 
-// One kind of client: {kind, steps, heartbeat, leaving, keys, state}. settings: processes, masters, settle (ms),
+// One kind of client: {kind, steps, heartbeat, leaving, keys, state, kernel}. settings: processes, masters, settle (ms),
 // heartbeat: {interval (ms), beats}.
-export async function measureKind(kind, steps, settings, say) {
+async function measureSteps(kind, steps, settings, say) {
     const most = Math.max(...steps);
     const { interval } = settings.heartbeat;
     const site = await startSite({ ...settings, flags: { pingInterval: interval, pingTimeout: 30000 } });
@@ -178,5 +178,21 @@ export async function measureKind(kind, steps, settings, say) {
     } finally {
         await crowd.end();
         await site.end();
+    }
+}
+
+// The same; a step that can't be reached is left out, and `failed` tells of the lowest of those.
+export async function measureKind(kind, steps, settings, say) {
+    let failed = null;
+    for (let count = steps.length; ; count--) {
+        try {
+            return { ...(await measureSteps(kind, steps.slice(0, count), settings, say)), failed };
+        } catch (error) {
+            failed = { within: steps[count - 1], why: error.message };
+            say(`${kind.title}: within ${failed.within} connections: ${failed.why}`);
+            if (count === 1) {
+                throw error;
+            }
+        }
     }
 }

@@ -33,7 +33,7 @@ function connectionTable(kinds) {
 - a heartbeat: gateway ${whole(kind.heartbeat.gateway)} µs, Redis ${whole(kind.heartbeat.redis)} µs, ${number(kind.heartbeat.received, 2)} calls; of 1,000 clients, every ${HEARTBEAT_S} s: ${number((kind.heartbeat.gateway * 1000) / HEARTBEAT_S / 10000, 2)} % of a core and ${number((kind.heartbeat.redis * 1000) / HEARTBEAT_S / 10000, 2)} %
 - leaving: gateway ${whole(kind.leaving.gateway)} µs, Redis ${whole(kind.leaving.redis)} µs
 - bytes by MEMORY USAGE: ${keys.join(", ")}; all that Redis has for a user's state: ${whole(kind.state)}
-`;
+${kind.failed ? `- within ${whole(kind.failed.within)} connections it ended: ${kind.failed.why.split("\n")[0]}\n` : ""}`;
     });
 }
 
@@ -148,7 +148,7 @@ export function chart(results) {
     return page({
         title: "What this machine carries",
         subtitle: `${machine.cpu}, ${machine.system}; ${settings.processes} gateways and ${redis}; ${when}`,
-        panels: [...(updates ? updatePanels(updates, settings.limit) : []), ...(connections ? connectionPanels(connections) : [])],
+        panels: [...(updates ? updatePanels(updates, settings.limit) : []), ...(connections ? connectionPanels(connections) : [])], // operations have none
         notes: [
             ...(updates ? [`Updates: ${whole(updates.users)} users with ${updates.devices} devices each; an update is applied in Redis and reaches the other ${updates.devices - 1}.`] : []),
             "The load generator shares the machine: where the lines end is the machine's limit; CPU time per update is Segue's.",
