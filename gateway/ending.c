@@ -12,6 +12,9 @@ enum {
 
 void ending_of_session(struct ending *to, const struct session *session)
 {
+    if (session == NULL) {
+        return;
+    }
     to->protocol = session->proto->name;
     to->transport = session->transport->metric;
     to->id = session_id(session);

@@ -17,7 +17,7 @@ struct ending {
     uint64_t age_ms, bytes_in, bytes_out;
 };
 
-/* What a session knows of it. */
+/* What a session (NULL: there is none) knows of it. */
 void ending_of_session(struct ending *to, const struct session *session);
 /* The line, at info; at debug where a client was done with HTTP, which is no news. */
 void ending_log(const struct ending *ending);

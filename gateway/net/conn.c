@@ -320,6 +320,14 @@ void conn_send_anyway(struct conn *conn, struct msg *msg)
     }
 }
 
+void conn_say_anyway(struct conn *conn, struct str bytes)
+{
+    struct msg *msg = msg_raw(bytes);
+
+    conn_send_anyway(conn, msg);
+    msg_unref(msg);
+}
+
 bool conn_is_full(struct conn *conn)
 {
     if (conn->out == NULL || conn->out->bytes <= conn->net->services->config->max_queue) {

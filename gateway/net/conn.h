@@ -76,6 +76,7 @@ MUST_CHECK bool conn_start(struct conn *conn); /* begins to read */
 MUST_CHECK bool conn_send(struct conn *conn, struct msg *msg);
 /* For the last words of a connection: queued whatever waits. */
 void conn_send_anyway(struct conn *conn, struct msg *msg);
+void conn_say_anyway(struct conn *conn, struct str bytes); /* the same for bytes made here */
 /* Whether more than --max-queue bytes wait; when they do, `drained` follows. */
 bool conn_is_full(struct conn *conn);
 void conn_trim(struct conn *conn); /* drops all but the message on its way */

@@ -9,9 +9,9 @@
 
 #include "common/log.h"
 #include "common/mem.h"
-#include "gateway/net/answer.h"
 #include "gateway/net/conn.h"
 #include "gateway/net/preface.h"
+#include "gateway/net/refusal.h"
 
 enum {
     BACKLOG = 4096,
@@ -37,21 +37,13 @@ static bool is_scarce(const struct net *net, const struct conn *conn, uint64_t l
 /* One too many: the answer goes out before the request came. */
 static void turn_away(struct net *net, struct conn *conn)
 {
-    struct buf answer = {0};
-    struct msg *msg;
-
     net->services->metrics->rejected[METRICS_REJECTION_CONNECTIONS]++;
     if (net->conn_count > net->services->config->max_connections + REFUSALS_MAX ||
         is_scarce(net, conn, FILES_KEPT)) {
         conn_cut(conn, REASON_HTTP_BAD);
         return;
     }
-    answer_write_refusal(&answer, ERR_UNAVAILABLE, "no more connections are taken here");
-    msg = msg_raw(buf_str(&answer));
-    buf_finish(&answer);
-    conn_send_anyway(conn, msg);
-    msg_unref(msg);
-    conn_end(conn, REASON_HTTP_BAD);
+    refusal_answer(conn, ERR_UNAVAILABLE, "no more connections are taken here");
 }
 
 static void welcome(struct net *net, struct conn *conn)

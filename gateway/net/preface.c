@@ -12,6 +12,7 @@
 #include "common/mem.h"
 #include "gateway/net/http.h"
 #include "gateway/net/proxy.h"
+#include "gateway/net/refusal.h"
 
 struct preface {
     struct conn *conn; /* borrowed: it owns us */
@@ -46,17 +47,10 @@ static void hand_over(struct preface *preface, struct str rest)
 
 static void refuse(struct preface *preface)
 {
-    struct conn *conn = preface->conn;
-    struct buf answer = {0};
-    struct msg *msg;
+    const char *why = "the PROXY header is malformed";
 
-    net_count_refusal(conn->net, ERR_BAD_REQUEST);
-    answer_write_refusal(&answer, ERR_BAD_REQUEST, "the PROXY header is malformed");
-    msg = msg_raw(buf_str(&answer));
-    conn_send_anyway(conn, msg);
-    msg_unref(msg);
-    buf_finish(&answer);
-    conn_end(conn, REASON_HTTP_BAD);
+    refusal_note(preface->conn, NULL, ERR_BAD_REQUEST, why);
+    refusal_answer(preface->conn, ERR_BAD_REQUEST, why);
 }
 
 static void on_data(void *upper, struct str bytes)

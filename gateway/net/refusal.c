@@ -2,6 +2,7 @@
 #include "gateway/net/refusal.h"
 
 #include "common/log.h"
+#include "gateway/net/answer.h"
 
 void refusal_note(const struct conn *conn, const struct request *request, enum err err,
                   const char *why)
@@ -22,4 +23,14 @@ void refusal_note(const struct conn *conn, const struct request *request, enum e
     log_write(LOG_DEBUG, "request refused", LOG_TEXT("error", err_word(err)),
               LOG_TEXT("why", why != NULL ? why : err_text(err)), LOG_STR("path", path),
               LOG_STR("peer", peer));
+}
+
+void refusal_answer(struct conn *conn, enum err err, const char *why)
+{
+    struct buf answer = {0};
+
+    answer_write_refusal(&answer, err, why);
+    conn_say_anyway(conn, buf_str(&answer));
+    buf_finish(&answer);
+    conn_end(conn, REASON_HTTP_BAD);
 }

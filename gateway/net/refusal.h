@@ -9,5 +9,7 @@
  * text. The query, where a token may stand, is not told. */
 void refusal_note(const struct conn *conn, const struct request *request, enum err err,
                   const char *why);
+/* The last word on a connection that never came to serve a client; it ends. */
+void refusal_answer(struct conn *conn, enum err err, const char *why);
 
 #endif

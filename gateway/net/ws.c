@@ -355,14 +355,11 @@ static void on_restart(void *upper)
     }
 }
 
-/* Before its 101 it is a request that was refused. */
 static void about(void *upper, struct ending *to)
 {
     const struct ws *ws = upper;
 
-    if (ws->session != NULL) {
-        ending_of_session(to, ws->session);
-    }
+    ending_of_session(to, ws->session);
     to->transport = ws->open ? METRICS_TRANSPORT_WEBSOCKET : METRICS_TRANSPORT_HTTP;
 }
 
@@ -397,12 +394,9 @@ static void carry_accept(void *carrier)
 {
     struct ws *ws = carrier;
     struct buf head = {0};
-    struct msg *msg;
 
     handshake_answer(ws->accept, ws->bearer, &head);
-    msg = msg_raw(buf_str(&head));
-    conn_send_anyway(ws->conn, msg);
-    msg_unref(msg);
+    conn_say_anyway(ws->conn, buf_str(&head));
     buf_finish(&head);
     mem_free(ws->accept);
     ws->accept = NULL;
@@ -423,16 +417,9 @@ static void carry_accept(void *carrier)
 static void carry_refuse(void *carrier, enum err err, const char *why)
 {
     struct ws *ws = carrier;
-    struct buf answer = {0};
-    struct msg *msg;
 
     refusal_note(ws->conn, NULL, err, why);
-    answer_write_refusal(&answer, err, why);
-    msg = msg_raw(buf_str(&answer));
-    conn_send_anyway(ws->conn, msg);
-    msg_unref(msg);
-    buf_finish(&answer);
-    conn_end(ws->conn, REASON_HTTP_BAD);
+    refusal_answer(ws->conn, err, why);
 }
 
 static bool carry_send(void *carrier, struct msg *msg)
