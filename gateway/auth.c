@@ -2,11 +2,15 @@
  *
  * Who may say what: the header of a token only chooses among the keys that the operator gave,
  * and a key serves only the algorithms of its own kind, so that no token can turn a public key
- * into an HMAC secret or ask for no signature at all. The signature is libjwt's to check;
- * header and claims are read by our own strict reader, so that a duplicate key or a lenient
- * number can't mean two things to two parsers.
+ * into an HMAC secret or ask for no signature at all. Header and claims are read by our own
+ * strict reader, so that a duplicate key or a lenient number can't mean two things to two
+ * parsers.
  *
- *     token --cut--> header --alg, kid--> keys that fit --libjwt--> payload --> user, expiry
+ *     token --cut--> header --alg, kid--> keys that fit --signature--> payload --> user, expiry
+ *
+ * An HMAC is libjwt's to check. Signatures of public keys are checked with OpenSSL itself:
+ * libjwt reads the key's PEM anew for every token, which takes twenty times as long as an RSA
+ * signature does, and whoever sends bad tokens would make us do it.
  *
  * libjwt compares HMACs in constant time in the releases that we build with (1.17, and Debian's
  * 1.10.2 with the fix of CVE-2024-25189), so that is not done here again. */
@@ -40,13 +44,18 @@ static const struct algorithm {
     const char *name;
     jwt_alg_t alg;
     enum auth_key_kind kind;
-    size_t signature; /* bytes; 0 = the key decides */
+    const EVP_MD *(*digest)(void); /* of public keys */
+    size_t signature;              /* bytes; 0 = the key decides */
 } algorithms[] = {
-    {"HS256", JWT_ALG_HS256, KEY_HMAC, 32},  {"HS384", JWT_ALG_HS384, KEY_HMAC, 48},
-    {"HS512", JWT_ALG_HS512, KEY_HMAC, 64},  {"RS256", JWT_ALG_RS256, KEY_RSA, 0},
-    {"RS384", JWT_ALG_RS384, KEY_RSA, 0},    {"RS512", JWT_ALG_RS512, KEY_RSA, 0},
-    {"ES256", JWT_ALG_ES256, KEY_P256, 64},  {"ES384", JWT_ALG_ES384, KEY_P384, 96},
-    {"ES512", JWT_ALG_ES512, KEY_P521, 132},
+    {"HS256", JWT_ALG_HS256, KEY_HMAC, NULL, 32},
+    {"HS384", JWT_ALG_HS384, KEY_HMAC, NULL, 48},
+    {"HS512", JWT_ALG_HS512, KEY_HMAC, NULL, 64},
+    {"RS256", JWT_ALG_RS256, KEY_RSA, EVP_sha256, 0},
+    {"RS384", JWT_ALG_RS384, KEY_RSA, EVP_sha384, 0},
+    {"RS512", JWT_ALG_RS512, KEY_RSA, EVP_sha512, 0},
+    {"ES256", JWT_ALG_ES256, KEY_P256, EVP_sha256, 64},
+    {"ES384", JWT_ALG_ES384, KEY_P384, EVP_sha384, 96},
+    {"ES512", JWT_ALG_ES512, KEY_P521, EVP_sha512, 132},
 };
 
 /* ---- Life ---- */
@@ -238,34 +247,45 @@ static cJSON *read_object(const struct buf *part)
     return json;
 }
 
-/* Whether the signature, of so many bytes, fits the key by the algorithm that the header names.
- * A signature of another length than the key makes never comes to libjwt: 1.10 writes behind
+/* A signature of another length than the key makes never comes to libjwt: 1.10 writes behind
  * its memory when it is empty. */
-static bool signature_fits(const struct auth_key *key, const struct algorithm *algorithm,
-                           const char *token, size_t signature)
+static bool hmac_fits(const struct auth_key *key, const struct algorithm *algorithm,
+                      struct str token)
 {
+    char text[TOKEN_MAX + 1];
     jwt_t *jwt = NULL;
     bool fits;
 
-    if (signature != (algorithm->signature != 0 ? algorithm->signature : key->signature)) {
-        return false;
-    }
-    fits = jwt_decode(&jwt, token, key->bytes, key->len) == 0 &&
-           jwt_get_alg(jwt) == algorithm->alg;
+    memcpy(text, token.at, token.len);
+    text[token.len] = '\0';
+    fits =
+        jwt_decode(&jwt, text, key->bytes, key->len) == 0 && jwt_get_alg(jwt) == algorithm->alg;
     jwt_free(jwt);
     ERR_clear_error();
     return fits;
 }
 
+static bool signature_fits(const struct auth_key *key, const struct algorithm *algorithm,
+                           struct str token, struct str signature)
+{
+    const char *dot = memrchr(token.at, '.', token.len);
+
+    if (signature.len != (algorithm->signature != 0 ? algorithm->signature : key->signature)) {
+        return false;
+    }
+    return key->pkey == NULL
+               ? hmac_fits(key, algorithm, token)
+               : auth_key_made(key, algorithm->digest(),
+                               str_from(token.at, (size_t)(dot - token.at)), signature);
+}
+
 /* Tries the keys that serve the algorithm and the kid. NULL when one fits. */
 static const char *check_keys(const struct auth *auth, const struct algorithm *algorithm,
-                              const struct json_field *kid, struct str token, size_t signature)
+                              const struct json_field *kid, struct str token,
+                              struct str signature)
 {
     const char *why = "no key is known for this token";
-    char text[TOKEN_MAX + 1];
 
-    memcpy(text, token.at, token.len);
-    text[token.len] = '\0';
     for (size_t i = 0; i < auth->key_count; i++) {
         const struct auth_key *key = &auth->keys[i];
 
@@ -273,7 +293,7 @@ static const char *check_keys(const struct auth *auth, const struct algorithm *a
             (kid->there && key->kid != NULL && !str_equal(kid->text, str_of(key->kid)))) {
             continue;
         }
-        if (signature_fits(key, algorithm, text, signature)) {
+        if (signature_fits(key, algorithm, token, signature)) {
             return NULL;
         }
         why = "the signature does not fit";
@@ -282,7 +302,7 @@ static const char *check_keys(const struct auth *auth, const struct algorithm *a
 }
 
 static const char *check_signature(const struct auth *auth, const cJSON *header,
-                                   struct str token, size_t signature)
+                                   struct str token, struct str signature)
 {
     enum {
         ALG,
@@ -470,7 +490,7 @@ static const char *check_parts(const struct auth *auth, struct str token,
                                         : NULL;
 
     if (why == NULL) {
-        why = check_signature(auth, header, token, parts->signature.len);
+        why = check_signature(auth, header, token, buf_str(&parts->signature));
     }
     if (why == NULL) {
         why = check_claims(auth, payload, buf_str(&parts->payload), now_ms, claims);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <openssl/bio.h>
+#include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -104,24 +105,6 @@ static const char *read_file(const char *path, struct buf *to)
                                     : NULL;
 }
 
-/* Keeps the key as the PEM text that libjwt reads. */
-static bool keep_key(struct auth_key *key, EVP_PKEY *pkey)
-{
-    BIO *bio = BIO_new(BIO_s_mem());
-    bool kept = bio != NULL && PEM_write_bio_PUBKEY(bio, pkey) == 1;
-
-    if (kept) {
-        char *text;
-        long len = BIO_get_mem_data(bio, &text);
-
-        key->bytes = (unsigned char *)mem_copy(text, (size_t)len);
-        key->len = (int)len;
-        key->signature = (size_t)EVP_PKEY_get_size(pkey);
-    }
-    BIO_free(bio);
-    return kept;
-}
-
 /* What stands before an equals sign is a kid unless it has a slash:
  * then it is part of a path. */
 bool auth_key_file(struct auth_key *key, const char *item, char *why, size_t room)
@@ -144,13 +127,12 @@ bool auth_key_file(struct auth_key *key, const char *item, char *why, size_t roo
         problem =
             pkey == NULL ? "there is no PEM public key in it" : judge_key(pkey, &key->kind);
     }
-    if (problem == NULL && !keep_key(key, pkey)) {
-        problem = "the key can't be used";
-    }
-    if (problem != NULL) {
+    if (problem == NULL) {
+        key->signature = (size_t)EVP_PKEY_get_size(pkey);
+    } else {
         snprintf(why, room, "%s: %s", path, problem);
     }
-    EVP_PKEY_free(pkey);
+    key->pkey = pkey;
     buf_finish(&text);
     return problem == NULL;
 }
@@ -162,8 +144,51 @@ void auth_key_secret(struct auth_key *key, const char *secret)
     key->bytes = (unsigned char *)mem_copy(secret, (size_t)key->len);
 }
 
+/* A JWT has the two numbers of an EC signature side by side, OpenSSL wants them as DER. Returns
+ * its length, or a number below 1. */
+static int pair_to_der(struct str pair, unsigned char **der)
+{
+    const unsigned char *at = (const unsigned char *)pair.at;
+    int half = (int)pair.len / 2, len = 0;
+    ECDSA_SIG *both = ECDSA_SIG_new();
+    BIGNUM *r = BN_bin2bn(at, half, NULL), *s = BN_bin2bn(at + half, half, NULL);
+
+    if (both != NULL && r != NULL && s != NULL && ECDSA_SIG_set0(both, r, s) == 1) {
+        len = i2d_ECDSA_SIG(both, der); /* which has them now */
+    } else {
+        BN_free(r);
+        BN_free(s);
+    }
+    ECDSA_SIG_free(both);
+    return len;
+}
+
+bool auth_key_made(const struct auth_key *key, const EVP_MD *digest, struct str text,
+                   struct str signature)
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    const unsigned char *at = (const unsigned char *)signature.at;
+    unsigned char *der = NULL;
+    int len = (int)signature.len;
+    bool made;
+
+    if (key->kind != KEY_RSA) {
+        len = pair_to_der(signature, &der);
+        at = der;
+    }
+    made = context != NULL && len > 0 &&
+           EVP_DigestVerifyInit(context, NULL, digest, NULL, key->pkey) == 1 &&
+           EVP_DigestVerify(context, at, (size_t)len, (const unsigned char *)text.at,
+                            text.len) == 1;
+    OPENSSL_free(der);
+    EVP_MD_CTX_free(context);
+    ERR_clear_error();
+    return made;
+}
+
 void auth_key_finish(struct auth_key *key)
 {
+    EVP_PKEY_free(key->pkey);
     if (key->bytes != NULL) {
         explicit_bzero(key->bytes, (size_t)key->len);
     }
