@@ -1,4 +1,4 @@
-// scripts/bench capacity: a tiny run says plausible things, draws a chart that is one, and leaves nothing behind.
+// scripts/bench capacity and shards: a tiny run says plausible things, draws a chart that is one, and leaves nothing behind.
 //
 // Timings are no test, and so small a run measures none.
 
@@ -16,11 +16,11 @@ const TINY = ["--quick", "--steps", "100,200", "--connections", "30,60", "--seco
 const RUN_MS = 120000;
 
 // The script with a directory of its own for all that it writes; `make` within `make` would build what its parent builds.
-function start(t, args) {
+function start(t, args, what = "capacity") {
     const directory = temporaryDirectory();
     t.after(() => removeDirectory(directory));
     const { MAKEFLAGS, MAKELEVEL, MFLAGS, BUILD, ...env } = process.env;
-    const child = keep(BENCH, ["capacity", ...args], { env: { ...env, TMPDIR: directory }, stdio: ["ignore", "pipe", "pipe"] });
+    const child = keep(BENCH, [what, ...args], { env: { ...env, TMPDIR: directory }, stdio: ["ignore", "pipe", "pipe"] });
     const run = { child, directory, out: "", progress: "" };
     child.stdout.on("data", (text) => (run.out += text));
     child.stderr.on("data", (text) => (run.progress += text));
@@ -100,6 +100,25 @@ describe("scripts/bench capacity", { concurrency: 2 }, () => {
 
         assert.match(run.out, /^\| 60 +\|/m);
         assert.match(run.out, /kept up with: 200 updates\/s/);
+        isDrawing(readFileSync(svg, "utf8"));
+    });
+
+    test("shards: says what each master of a cluster takes of an update, and draws it", async (t) => {
+        const files = temporaryDirectory();
+        t.after(() => removeDirectory(files));
+        const [svg, json] = [join(files, "s.svg"), join(files, "s.json")];
+        const args = ["--masters", "1,2", "--repeat", "1", "--seconds", "0.5", "--window", "32", "--out", svg, "--json", json];
+        const run = start(t, args, "shards");
+        const { code } = await within(run.child.ended, () => `end: ${run.progress}`, patient(RUN_MS));
+        assert.equal(code, 0, run.progress);
+        await leavesNothing(run);
+        const { rows } = JSON.parse(readFileSync(json, "utf8"));
+        assert.deepEqual(rows.map(({ masters }) => masters), [1, 2]);
+        const [one, two] = rows;
+        assert.equal(one.busiest.redis, one.micros.redis);
+        assert.ok(two.busiest.redis < two.micros.redis * 0.75, "both masters take their part");
+        assert.ok(two.busiest.gateway < two.micros.gateway * 0.75, "both gateways take their part");
+        assert.match(run.out, /^\| 2 +\|/m);
         isDrawing(readFileSync(svg, "utf8"));
     });
 

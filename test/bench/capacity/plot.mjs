@@ -50,10 +50,11 @@ export function short(value) {
 
 // ---- scales: {ticks, at(value) from 0 to 1} ----
 
-function linear(most) {
+function linear(most, whole = false) {
     const raw = Math.max(most, 1e-9) / 5;
     const power = 10 ** Math.floor(Math.log10(raw));
-    const step = [1, 2, 2.5, 5, 10].find((n) => n * power >= raw) * power;
+    const finest = [1, 2, 2.5, 5, 10].find((n) => n * power >= raw) * power;
+    const step = whole ? Math.ceil(finest) : finest;
     const top = Math.ceil(most / step - 1e-9) * step || step;
     const ticks = Array.from({ length: Math.round(top / step) + 1 }, (_, i) => i * step);
     return { ticks, at: (value) => value / top };
@@ -72,7 +73,7 @@ function logarithmic(values) {
     return { ticks: ticks.filter((tick) => at(tick) >= 0 && at(tick) <= 1), at };
 }
 
-const scaleOf = (axis, values) => (axis.log ? logarithmic(values) : linear(Math.max(...values)));
+const scaleOf = (axis, values) => (axis.log ? logarithmic(values) : linear(Math.max(...values), axis.whole));
 
 // ---- panels ----
 
@@ -107,7 +108,7 @@ function axes(area, x, y, xScale, yScale) {
     return parts;
 }
 
-// series: [{title, colour (1 to 4), points: [[x, y]], dashed}]; x, y: {title, log}; level: {value, title} of y; mark:
+// series: [{title, colour (1 to 4), points: [[x, y]], dashed}]; x, y: {title, log, whole}; level: {value, title} of y; mark:
 // {value, title} of x.
 export function lines({ name, x, y, series, level, mark }) {
     return (left, top) => {

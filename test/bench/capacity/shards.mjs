@@ -97,7 +97,7 @@ function chart(rows, machine, when) {
         { title: "gateways", colour: 1, points: rows.map((row) => [row.masters, value(row, "gateway")]) },
         { title: "masters", colour: 2, points: rows.map((row) => [row.masters, value(row, "redis")]) },
     ];
-    const x = { title: "masters, with a gateway each" };
+    const x = { title: "masters, with a gateway each", whole: true };
     return page({
         title: "Throughput grows with the masters",
         subtitle: `${machine.cpu}, ${machine.system}; ${when}`,
