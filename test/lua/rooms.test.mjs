@@ -35,7 +35,7 @@ describe("rooms", () => {
             const { outcome, seq, count, nextEnd, history } = await room.join();
             assert.deepEqual([outcome, count, history], ["applied", 1, []]);
             assert.match(seq, /^\d{16}$/);
-            assert.ok(Number(seq) > before && Number(seq) <= (await micros(stage.redis)) + 1, seq);
+            assert.ok(Number(seq) > before && Number(seq) <= (await micros(stage.redis)), seq);
             assert.ok(nextEnd > LEASE - 1000 && nextEnd <= LEASE, `${nextEnd}`);
             assert.deepEqual(await room.exists(), ["room", "members", "moves"]);
         });
@@ -68,7 +68,7 @@ describe("rooms", () => {
             await room.published();
             const again = await room.join(clients[1], { reaps: false, known: members[1].seq });
             assert.deepEqual([again.count, textsOf(again).slice(0, 1)], [2, ["one"]]);
-            assert.equal(BigInt(again.seq), BigInt(members[1].seq) + 1n);
+            assert.ok(BigInt(again.seq) > BigInt(members[1].seq));
             assert.deepEqual(await room.published(), []);
             assert.deepEqual((await room.join(clients[1], { known: again.seq })).history, [], "nothing was missed");
         });
@@ -100,7 +100,7 @@ describe("rooms", () => {
             const second = await room.join(clients[1], { reaps: false, known: members[1].seq });
             assert.deepEqual([first.count, second.count], [1, 2]);
             assert.ok(BigInt(first.seq) > BigInt(members[1].seq));
-            assert.equal(BigInt(second.seq), BigInt(first.seq) + 1n);
+            assert.ok(BigInt(second.seq) > BigInt(first.seq));
         });
     });
 
@@ -111,7 +111,7 @@ describe("rooms", () => {
             const before = await stage.redis.now();
             const [outcome, seq] = await room.say(clients[0], 'h\u00e9 "x"\n');
             assert.equal(outcome, "applied");
-            assert.equal(BigInt(seq), BigInt(members[1].seq) + 1n);
+            assert.ok(BigInt(seq) > BigInt(members[1].seq));
             const [envelope, ...more] = await room.published();
             assert.equal(more.length, 0);
             assert.deepEqual([envelope.kind, envelope.origin, envelope.seq], ["m", "-", seq]);
@@ -170,7 +170,7 @@ describe("rooms", () => {
             }
         });
 
-        test("gives numbers without a gap, whatever happens between", async () => {
+        test("gives numbers that grow and name the one before, whatever happens between", async () => {
             const { room, clients } = await roomOf(2);
             await room.say(clients[0], "one");
             await room.leave(clients[1]);
@@ -180,7 +180,7 @@ describe("rooms", () => {
             assert.equal(kindsOf(heard), "jjmlmj");
             heard.slice(1).forEach(({ seq, prev }, i) => {
                 assert.equal(prev, heard[i].seq);
-                assert.equal(BigInt(seq), BigInt(prev) + 1n);
+                assert.ok(BigInt(seq) > BigInt(prev));
             });
         });
     });
@@ -207,7 +207,7 @@ describe("rooms", () => {
             assert.deepEqual(await room.exists(), []);
             const next = await room.join();
             assert.deepEqual([next.count, next.history], [1, []]);
-            assert.ok(BigInt(next.seq) > BigInt(last) + 1n, "numbers never restart");
+            assert.ok(BigInt(next.seq) > BigInt(last), "numbers never restart");
         });
     });
 
@@ -289,7 +289,7 @@ describe("rooms", () => {
             await room.die(clients[1], 5);
             const late = await room.join();
             assert.deepEqual([late.count, late.history], [1, []]);
-            assert.ok(BigInt(late.seq) > BigInt(members[1].seq) + 1n);
+            assert.ok(BigInt(late.seq) > BigInt(members[1].seq));
             assert.deepEqual(await room.exists(), ["room", "members", "moves"]);
         });
 
