@@ -271,15 +271,25 @@ static void missed(struct playback *playback)
     session_close(playback->socket.session, REASON_SLOW);
 }
 
+/* Is there still no room? (It may have come while the rest of a round was awaited; then no
+ * `drained` follows any more.) A single request has none until it is answered. */
+static bool waits_for_room(const struct playback *playback)
+{
+    const struct session *session = playback->socket.session;
+
+    return playback->full && (session->brief || session->starved);
+}
+
 /* One read of a round is done; the last one ends the round. */
 static void round_done(struct playback *playback)
 {
-    bool again = playback->mine.held.overtaken || playback->all.held.overtaken;
+    bool again =
+        playback->full || playback->mine.held.overtaken || playback->all.held.overtaken;
 
     if (--playback->reads > 0) {
         return;
     }
-    if (playback->full) {
+    if (waits_for_room(playback)) {
         enter(playback, PLAYBACK_BEHIND);
         held_clear(&playback->mine.held);
         held_clear(&playback->all.held);

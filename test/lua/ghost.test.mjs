@@ -23,7 +23,17 @@ describe("the ghost", () => {
         const found = stage.user();
         const now = await stage.redis.now();
         const upd = (now - ago) * 1000 + 789;
-        const fields = { track: "1", from: "album", from_id: "4", paused, pos, time: textOf(at), at, upd, seq: "8000000000001000" };
+        const fields = {
+            track: "1",
+            from: "album",
+            from_id: "4",
+            paused,
+            pos,
+            time: textOf(at),
+            at,
+            upd,
+            seq: "8000000000001000",
+        };
         await stage.redis.call("HSET", found.player, ...Object.entries(fields).flat());
         for (const [i, [endedAgo, length, entry = entryOf(`device-${i}`, 1, length)]] of leases.entries()) {
             await stage.redis.call("ZADD", found.devices, now - endedAgo, entry);
@@ -40,14 +50,23 @@ describe("the ghost", () => {
         const { outcome, seq, paused, time, pos: after } = await found.join(how);
         assert.deepEqual(
             { outcome, seq, paused, time, pos: Number(after) },
-            { outcome: "applied", seq: "8000000000001001", paused: "1", time: ghostText(at + played), pos: pos + played / 1000 },
+            {
+                outcome: "applied",
+                seq: "8000000000001001",
+                paused: "1",
+                time: ghostText(at + played),
+                pos: pos + played / 1000,
+            },
         );
         assert.equal((await found.state()).at, String(at + played));
     }
 
     async function assertNoGhost(found, how) {
         const { seq, paused, time, pos } = await found.join(how);
-        assert.deepEqual({ seq, paused, time, pos }, { seq: "8000000000001000", paused: "0", time: textOf(T0), pos: "10" });
+        assert.deepEqual(
+            { seq, paused, time, pos },
+            { seq: "8000000000001000", paused: "0", time: textOf(T0), pos: "10" },
+        );
         assert.deepEqual(await found.published(), []);
     }
 
@@ -131,7 +150,14 @@ describe("the ghost", () => {
     describe("does not come", () => {
         test("while any lease runs", async () => {
             await assertNoGhost(await user({ leases: [[-1000, LEASE]] }));
-            await assertNoGhost(await user({ leases: [[HOUR / 2, 0, "gone 0"], [-60000, 600000]] }));
+            await assertNoGhost(
+                await user({
+                    leases: [
+                        [HOUR / 2, 0, "gone 0"],
+                        [-60000, 600000],
+                    ],
+                }),
+            );
         });
 
         test("before the grace time is over", async () => {
@@ -201,7 +227,13 @@ describe("the ghost", () => {
         });
 
         test("shows milliseconds where there are some, always three digits", async () => {
-            for (const [ms, fraction] of [[1, ".001"], [10, ".010"], [100, ".100"], [999, ".999"], [1000, ""]]) {
+            for (const [ms, fraction] of [
+                [1, ".001"],
+                [10, ".010"],
+                [100, ".100"],
+                [999, ".999"],
+                [1000, ""],
+            ]) {
                 const second = ms === 1000 ? "08" : "07";
                 await assertTime(T0, ms, `2022-05-09T09:09:${second}${fraction}+0000`);
             }

@@ -34,16 +34,18 @@ export class Redis {
     port = 0;
     password;
     #args;
+    #env;
     #sentinel = false;
     #child = null;
     #client = null;
 
-    // password: what clients must say; args: further arguments of redis-server; sentinel: it is one.
-    static async start({ password, args = [], sentinel = false } = {}) {
+    // password: what clients must say; args, env: further arguments and environment of redis-server; sentinel: it is one.
+    static async start({ password, args = [], env = {}, sentinel = false } = {}) {
         const redis = new Redis();
         redis.password = password;
         redis.#sentinel = sentinel;
         redis.#args = args;
+        redis.#env = { ...process.env, ...env };
         for (let attempt = 1; ; attempt++) {
             redis.port = await freePort();
             try {
@@ -102,6 +104,7 @@ export class Redis {
         let output = "";
         const child = keep("redis-server", this.#command(), {
             stdio: ["ignore", "pipe", "pipe"],
+            env: this.#env,
         });
         child.stdout.on("data", (text) => (output += text));
         child.stderr.on("data", (text) => (output += text));
