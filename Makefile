@@ -147,6 +147,10 @@ SOAK_SECONDS ?= 600
 soak: all $(NODE_TESTS) ## everything in use for SOAK_SECONDS (600): is the memory flat?
 	node test/soak/soak.mjs $(SOAK_SECONDS)
 
+.PHONY: roll
+roll: all $(NODE_TESTS) ## a rolling deploy under 10,000 clients: is everybody back, and nothing lost?
+	node test/chaos/roll.mjs
+
 .PHONY: asan asan-build valgrind fuzz cover clang
 ASAN := BUILD=build/asan OPTIMIZE="-O1 -g -fno-omit-frame-pointer" SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 
