@@ -115,7 +115,7 @@ $(NODE_TESTS): test/package-lock.json
 	cd test && npm ci --no-fund --no-audit
 	@touch $@
 
-.PHONY: test unit units replay lua e2e client browser chaos
+.PHONY: test unit units replay lua e2e e2e-front client browser chaos
 test: unit lua e2e ## unit, lua and e2e
 
 units: $(UNITS) $(REPLAYS)
@@ -132,6 +132,14 @@ lua: all $(NODE_TESTS) ## the scripts on a real redis-server
 
 e2e: all bench-tools conformance $(NODE_TESTS) ## the gateway from outside, two processes and more
 	node test/suite.mjs --side-by-side 4 test/e2e/*.test.mjs test/conformance/*.test.mjs
+
+# Tests that do not care which process somebody is on, and read nothing from its counters.
+FRONT_TESTS := chat_model chat_rest eio_handshake eio_upgrade feed_lines feed_socketio http_pages identity model \
+	player_bad_input player_messages player_reference rest_batch rest_once rest_server sio_auth sio_packets sio_playback \
+	sio_recovery websocket
+
+e2e-front: all $(NODE_TESTS) ## the same from behind haproxy, as docker/haproxy.cfg has it
+	SEGUE_TEST_FRONT=haproxy node test/suite.mjs --side-by-side 4 $(FRONT_TESTS:%=test/e2e/%.test.mjs)
 
 client: all $(NODE_TESTS) ## the client library: with a clock in hand, on real processes, in Chromium, its types
 	node test/suite.mjs --side-by-side 2 test/client/*.test.mjs

@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -16,6 +16,7 @@ import { keep, removeDirectory, temporaryDirectory } from "./keeper.mjs";
 import { until } from "./patience.mjs";
 import { freePort } from "./redis.mjs";
 
+const CERTIFICATE = fileURLToPath(new URL("../../../scripts/certificate", import.meta.url));
 const CONFIG = fileURLToPath(new URL("../../../scripts/haproxy-config", import.meta.url));
 
 // What scripts/haproxy-config prints.
@@ -25,25 +26,45 @@ export function haproxyConfig(...args) {
     return stdout;
 }
 
-export class Front {
+// A self-signed certificate in a directory of its own: {file, ca}.
+export function certificate(directory) {
+    const file = join(directory, "gateway.pem");
+    const { status, stderr } = spawnSync(CERTIFICATE, [file], { encoding: "utf8" });
+    assert.equal(status, 0, `certificate: ${stderr}`);
+    return { file, ca: readFileSync(file) };
+}
+
+// What the fronts of this and of other kinds have in common: `host` and `port` for clients, `ca` when they come with TLS, then also
+// `plainPort`, which only sends there.
+export class Balancing {
     host = "127.0.0.1";
     port = 0;
+    plainPort = 0;
+    ca = undefined;
     log = "";
-    #directory = temporaryDirectory();
-    #addresses = [];
-    #haproxy;
+    directory = temporaryDirectory();
+    addresses = [];
+    #child;
 
-    static async open(gateways) {
-        const front = new Front();
-        front.#addresses = gateways.map(addressOf);
+    // Starts it on free ports; a port may be taken before it is bound, so somebody else may be faster. Without gateways nobody is asked
+    // whether it is ready.
+    async begin(gateways, { tls = false } = {}) {
+        this.addresses = gateways.map(addressOf);
+        if (tls) {
+            ({ ca: this.ca } = certificate(this.directory));
+        }
         for (let attempt = 1; ; attempt++) {
-            front.port = await freePort();
+            this.port = await freePort();
+            this.plainPort = tls ? await freePort() : this.port;
             try {
-                await front.#start();
-                gateways.forEach((gateway) => gateway.standBehind(front));
-                return front;
+                this.#child = this.spawn();
+                this.#child.stderr.on("data", (text) => (this.log += text));
+                this.#child.stdout.on("data", (text) => (this.log += text));
+                await this.#answers();
+                gateways.forEach((gateway) => gateway.standBehind?.(this));
+                return this;
             } catch (error) {
-                await front.#stop();
+                await this.stop();
                 if (attempt === 3) {
                     throw error;
                 }
@@ -51,50 +72,80 @@ export class Front {
         }
     }
 
-    get #file() {
-        return join(this.#directory, "haproxy.cfg");
-    }
-
-    #write() {
-        writeFileSync(this.#file, haproxyConfig("--bind", `${this.host}:${this.port}`, ...this.#addresses));
-    }
-
-    async #start() {
-        this.#write();
-        this.#haproxy = keep("haproxy", ["-W", "-db", "-f", this.#file], { stdio: ["ignore", "ignore", "pipe"] });
-        this.#haproxy.stderr.on("data", (text) => (this.log += text));
+    async #answers() {
+        const ended = () => this.#child.exitCode !== null;
         await until(async () => {
-            assert.equal(this.#haproxy.exitCode, null, `haproxy ended: ${this.log}`);
-            return this.#addresses.length === 0 || (await request(this.url("/healthz"))).status === 200;
-        }, () => `haproxy answers; it said:\n${this.log}`);
+            return ended() || this.addresses.length === 0 || (await this.get("/healthz")).status === 200;
+        }, () => `the balancer answers; it said:\n${this.log}`);
+        assert.ok(!ended(), `the balancer ended: ${this.log}`);
+    }
+
+    // What it noted about requests.
+    get requests() {
+        return this.log;
     }
 
     url(path = "/") {
-        return `http://${this.host}:${this.port}${path}`;
+        return `http${this.ca ? "s" : ""}://${this.host}:${this.port}${path}`;
+    }
+
+    get(path, options = {}) {
+        return request(this.url(path), { ca: this.ca, ...options });
+    }
+
+    signal(name) {
+        this.#child.kill(name);
+    }
+
+    async stop() {
+        this.#child?.kill("SIGTERM");
+        await this.#child?.ended;
+    }
+
+    async close() {
+        await this.stop();
+        removeDirectory(this.directory);
+    }
+}
+
+export class Front extends Balancing {
+    // tls: clients come with TLS.
+    static open(gateways, options) {
+        return new Front().begin(gateways, options);
+    }
+
+    get #file() {
+        return join(this.directory, "haproxy.cfg");
+    }
+
+    #write() {
+        const bind = `${this.host}:${this.plainPort}`;
+        const tls = this.ca ? ["--tls", `${this.host}:${this.port}`] : [];
+        writeFileSync(this.#file, haproxyConfig("--bind", bind, ...tls, ...this.addresses));
+    }
+
+    spawn() {
+        this.#write();
+        const tls = { SEGUE_CERTIFICATES: join(this.directory, "gateway.pem"), SEGUE_TLS_SUFFIX: `:${this.port}` };
+        return keep("haproxy", ["-W", "-db", "-f", this.#file], {
+            env: { ...process.env, ...(this.ca && tls) },
+            stdio: ["ignore", "pipe", "pipe"],
+        });
     }
 
     // One more gateway. haproxy loads its file anew; open connections stay with the worker that has them.
     async include(gateway) {
-        this.#addresses.push(addressOf(gateway));
+        this.addresses.push(addressOf(gateway));
         this.#write();
         const loaded = () => this.log.split("Loading success").length;
         const before = loaded();
-        this.#haproxy.kill("SIGUSR2");
+        this.signal("SIGUSR2");
         await until(() => loaded() > before, () => `haproxy has loaded its file; it said:\n${this.log}`);
         gateway.standBehind(this);
     }
-
-    async #stop() {
-        this.#haproxy?.kill("SIGTERM");
-        await this.#haproxy?.ended;
-    }
-
-    async close() {
-        await this.#stop();
-        removeDirectory(this.#directory);
-    }
 }
 
-function addressOf({ direct }) {
-    return `${direct.host}:${direct.port}`;
+// Of a gateway, whatever stands in front of it, or of any other server.
+function addressOf({ direct, host, port }) {
+    return `${direct?.host ?? host}:${direct?.port ?? port}`;
 }

@@ -1,6 +1,7 @@
 // Http: one request on a connection of its own (unless an agent is given), with node's client.
 
 import http from "node:http";
+import https from "node:https";
 
 import { patient, within } from "./patience.mjs";
 
@@ -10,10 +11,12 @@ export function request(url, options = {}) {
 }
 
 // A request that may be given up: {answer, abort()}. An aborted request's answer is never told.
-export function exchange(url, { method = "GET", headers = {}, body, agent = false, ms = patient() } = {}) {
+// ca: whom to trust, of an https URL.
+export function exchange(url, { method = "GET", headers = {}, body, agent = false, ca, ms = patient() } = {}) {
     let abort = () => {};
     const answer = new Promise((resolve, reject) => {
-        const call = http.request(url, { method, headers, agent }, (response) => {
+        const client = url.startsWith("https:") ? https : http;
+        const call = client.request(url, { method, headers, agent, ca }, (response) => {
             const parts = [];
             response.on("data", (part) => parts.push(part));
             response.on("error", reject);

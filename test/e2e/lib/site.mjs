@@ -39,8 +39,8 @@ export class Site {
     raws = [];
     clients = []; // all that speak Engine.IO
     balancers = [];
-    front = null; // with SEGUE_TEST_FRONT=haproxy: what stands between clients and gateways
-    #fronts = [];
+    #fronts = []; // with SEGUE_TEST_FRONT=haproxy: what stands between clients and gateways; of all alike, then of single ones
+    #fronting = Promise.resolve();
     #options;
     #closed = false;
 
@@ -52,9 +52,6 @@ export class Site {
     async start() {
         this.redis = await startRedis(this.#options.redis);
         await Promise.all(Array.from({ length: this.#options.gateways }, () => this.addGateway()));
-        if (process.env.SEGUE_TEST_FRONT === "haproxy") {
-            this.front = await this.#openFront(this.gateways);
-        }
         return this;
     }
 
@@ -70,19 +67,21 @@ export class Site {
             await gateway.kill();
             throw new Error("the site was closed while a gateway started");
         }
-        if (this.front && Object.keys(flags).length > 0) {
-            await this.#openFront([gateway]); // it is unlike the others: who asks for it wants it
-        } else if (this.front) {
-            await this.front.include(gateway);
+        if (process.env.SEGUE_TEST_FRONT === "haproxy") {
+            await (this.#fronting = this.#fronting.then(() => this.#putBehind(gateway, Object.keys(flags).length > 0)));
         }
         this.gateways.push(gateway);
         return gateway;
     }
 
-    async #openFront(gateways) {
-        const front = await Front.open(gateways);
-        this.#fronts.push(front);
-        return front;
+    // unlike: it is not as the others are, so whoever asks for it wants it and no other.
+    async #putBehind(gateway, unlike) {
+        const common = this.#fronts.find((front) => front.common);
+        if (common && !unlike) {
+            await common.include(gateway);
+        } else {
+            this.#fronts.push(Object.assign(await Front.open([gateway]), { common: !unlike }));
+        }
     }
 
     // A name that no other test uses.
@@ -224,6 +223,7 @@ export class Site {
         for (const balancer of this.balancers) {
             balancer.close();
         }
+        await this.#fronting.catch(() => {});
         await Promise.all(this.#fronts.map((front) => front.close()));
         const ends = await Promise.allSettled(this.gateways.map((gateway) => gateway.close()));
         await this.redis?.close();

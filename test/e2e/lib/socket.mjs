@@ -10,11 +10,11 @@ import { patient, within } from "./patience.mjs";
 const sockets = new Set();
 process.on("exit", () => sockets.forEach((socket) => socket.terminate()));
 
-// The URL of a path on a gateway.
+// The URL of a path on a gateway, or on a balancer, which has `ca` when clients come to it with TLS.
 export function urlOf(gateway, path, query = {}) {
     const search = new URLSearchParams(query).toString();
     const host = gateway.host.includes(":") ? `[${gateway.host}]` : gateway.host;
-    return `ws://${host}:${gateway.port}${path}${search ? `?${search}` : ""}`;
+    return `${gateway.ca ? "wss" : "ws"}://${host}:${gateway.port}${path}${search ? `?${search}` : ""}`;
 }
 
 function socketOf(gateway, path, { token, query = {}, headers = {}, protocols = [], ...options }) {
@@ -22,7 +22,7 @@ function socketOf(gateway, path, { token, query = {}, headers = {}, protocols = 
     if (token !== undefined && token !== null) {
         all.Authorization = `Bearer ${token}`;
     }
-    const settings = { headers: all, perMessageDeflate: false, handshakeTimeout: patient(), ...options };
+    const settings = { headers: all, ca: gateway.ca, perMessageDeflate: false, handshakeTimeout: patient(), ...options };
     return new WebSocket(urlOf(gateway, path, query), protocols, settings);
 }
 
