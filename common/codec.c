@@ -246,13 +246,15 @@ bool codec_is_utf8(struct str text)
     return true;
 }
 
-static void random_bytes(unsigned char *to, size_t count)
+void codec_random_bytes(void *to, size_t count)
 {
+    unsigned char *at = to;
+
     while (count > 0) {
-        ssize_t got = getrandom(to, count, 0);
+        ssize_t got = getrandom(at, count, 0);
 
         if (got > 0) {
-            to += got;
+            at += got;
             count -= (size_t)got;
         } else if (errno != EINTR) {
             abort(); /* a kernel without randomness: nothing that follows would be safe */
@@ -266,7 +268,7 @@ void codec_random_hex(char *to, size_t count)
 
     for (size_t i = 0; i < count; i++) {
         if (i % sizeof(bytes) == 0) {
-            random_bytes(bytes, count - i < sizeof(bytes) ? count - i : sizeof(bytes));
+            codec_random_bytes(bytes, count - i < sizeof(bytes) ? count - i : sizeof(bytes));
         }
         to[2 * i] = hex_lower[bytes[i % sizeof(bytes)] >> 4];
         to[2 * i + 1] = hex_lower[bytes[i % sizeof(bytes)] & 15];
@@ -280,7 +282,7 @@ void codec_random_id(char *to, size_t count)
 
     for (size_t i = 0; i < count; i++) {
         if (i % sizeof(bytes) == 0) {
-            random_bytes(bytes, count - i < sizeof(bytes) ? count - i : sizeof(bytes));
+            codec_random_bytes(bytes, count - i < sizeof(bytes) ? count - i : sizeof(bytes));
         }
         to[i] = alphabet_url[bytes[i % sizeof(bytes)] & 63];
     }

@@ -20,6 +20,7 @@ MUST_CHECK enum err codec_unpercent(struct str text, bool plus, struct buf *to);
 void codec_percent(struct str text, struct buf *to);
 /* Well-formed UTF-8 (no surrogates, no overlong forms, at most U+10FFFF). */
 bool codec_is_utf8(struct str text);
+void codec_random_bytes(void *to, size_t count);
 /* `count` random bytes as 2 * count lower case hexadecimal digits and a NUL. */
 void codec_random_hex(char *to, size_t count);
 /* `count` random characters of the alphabet of base64url (six bits each) and a NUL. */

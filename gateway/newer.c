@@ -3,9 +3,9 @@
 #include "gateway/newer.h"
 
 #include <string.h>
-#include <uthash.h>
 
 #include "common/log.h"
+#include "common/map.h"
 #include "common/mem.h"
 
 enum {

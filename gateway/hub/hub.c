@@ -2,8 +2,8 @@
 #include "gateway/hub/hub.h"
 
 #include <string.h>
-#include <uthash.h>
 
+#include "common/map.h"
 #include "common/mem.h"
 
 enum state {

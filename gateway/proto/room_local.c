@@ -6,8 +6,8 @@
 #include "gateway/proto/room_local.h"
 
 #include <string.h>
-#include <uthash.h>
 
+#include "common/map.h"
 #include "common/mem.h"
 
 enum {
