@@ -130,7 +130,7 @@ replay: $(REPLAYS)
 lua: all $(NODE_TESTS) ## the scripts on a real redis-server
 	node test/suite.mjs --side-by-side 2 test/lua/*.test.mjs
 
-e2e: all bench-tools conformance $(NODE_TESTS) ## the gateway from outside, two processes and more
+e2e: all bench-tools conformance releases $(NODE_TESTS) ## the gateway from outside, two processes and more
 	node test/suite.mjs --side-by-side 4 test/e2e/*.test.mjs test/conformance/*.test.mjs
 
 # Tests that do not care which process somebody is on, and read nothing from its counters.
@@ -225,6 +225,32 @@ conformance: $(BUILD)/segue-conformance ## the gateway with echoes, for suites o
 $(BUILD)/segue-conformance: $(CONFORMANCE)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# ---- other releases ----
+
+# What a later release might be, for tests of processes of two releases on one Redis: other parts of the scripts, and the version
+# of the envelopes that they publish.
+RELEASED := gateway/main gateway/newer gateway/hub/msg gateway/store/scripts
+
+.PHONY: releases
+releases: $(BUILD)/segue-next $(BUILD)/segue-ahead $(BUILD)/segue-beyond ## gateways of later releases; see test/releases
+
+define release
+$(BUILD)/$(1)/gen/scripts_table.h: scripts/lua-table $(wildcard scripts/lua/*.lua scripts/lua/lib/*.lua) test/releases/$(1)/lib/time.lua
+	scripts/lua-table $(BUILD)/$(1)/gen test/releases/$(1)
+
+$(BUILD)/$(1)/%.o: %.c $(BUILD)/$(1)/gen/scripts_table.h | $(GENERATED)
+	@mkdir -p $$(@D)
+	@echo "  CC    $$< ($(1))"
+	@$(CC) -I$(BUILD)/$(1) $(CPPFLAGS) $(CFLAGS) -DMSG_VERSION=$(2) -MMD -MP -c -o $$@ $$<
+
+$(BUILD)/segue-$(1): $(RELEASED:%=$(BUILD)/$(1)/%.o) $(filter-out $(RELEASED:%=$(BUILD)/%.o),$(OBJECTS))
+	@echo "  LINK  $$@"
+	@$(CC) $(LDFLAGS) -o $$@ $$^ $(LDLIBS)
+endef
+$(eval $(call release,next,1))
+$(eval $(call release,ahead,2))
+$(eval $(call release,beyond,2))
 
 # ---- checks ----
 

@@ -99,7 +99,7 @@ static void on_published(struct hub_sub *sub, struct msg *msg)
         session_close(&feed->session, REASON_UNAVAILABLE);
         return;
     }
-    if (!session_send(&feed->session, msg)) {
+    if (msg->kind == 'f' && !session_send(&feed->session, msg)) {
         fall_behind(feed);
     }
 }

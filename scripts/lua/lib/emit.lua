@@ -10,7 +10,8 @@ local emits_known_us = 60 * 1000000
 -- that nobody knows).
 local function claim_emit(claims, mark, number)
     local function is_old(other)
-        return now_us - other:match('^%d+') > emits_known_us
+        local set_at = other:match('^%d+')
+        return set_at and now_us - set_at > emits_known_us
     end
     if is_old(mark) then
         return 'stale'
