@@ -228,7 +228,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
         return;
     }
     conn->bytes_in += (uint64_t)count;
-    conn->net->services->metrics->bytes_received += (uint64_t)count;
+    conn->net->services->metrics->bytes_received += conn->admin ? 0 : (uint64_t)count;
     if (conn->state == CONN_OPEN) {
         conn->layer->data(conn->upper, str_from(buf->base, (size_t)count));
         return;
@@ -354,7 +354,7 @@ static void out_advance(struct conn *conn, size_t bytes)
     struct conn_out *out = conn->out;
 
     conn->bytes_out += bytes;
-    conn->net->services->metrics->bytes_sent += bytes;
+    conn->net->services->metrics->bytes_sent += conn->admin ? 0 : bytes;
     out->bytes -= bytes;
     while (bytes > 0) {
         struct msg *msg = out->msgs[out->first];
