@@ -15,6 +15,7 @@
     X(TOO_LARGE, "too_large", 413, "the body is larger than allowed")                          \
     X(UPGRADE, "upgrade_required", 426, "only WebSocket version 13 is spoken")                 \
     X(RATE_LIMITED, "rate_limited", 429, "too many requests")                                  \
+    X(TOO_MANY, "too_many_connections", 429, "too many connections")                           \
     X(HEAD_TOO_LARGE, "head_too_large", 431, "the request head is larger than 8 KiB")          \
     X(INTERNAL, "internal", 500, "something went wrong here")                                  \
     X(UNAVAILABLE, "unavailable", 503, "try again in a moment")                                \

@@ -85,6 +85,17 @@ static const struct config_option options[] = {
     {NULL, "max-connections", KIND_NUMBER, AT(max_connections), NULL, 1, 10000000, "N",
      "clients at once, beyond: 503; otherwise the limit of open\nfiles (RLIMIT_NOFILE) less a "
      "reserve"},
+    {NULL, "user-connections", KIND_NUMBER, AT(user_connections), "0", 0, 1000000, "N",
+     "connections of one user, over all processes, beyond: 429;\n0 = no limit"},
+    {NULL, "user-rate", KIND_NUMBER, AT(user_rate), "0", 0, 1000000, "N/s",
+     "messages of one user per second, over all his connections\nand all processes; 0 = no "
+     "limit"},
+    {NULL, "address-connections", KIND_NUMBER, AT(address_connections), "0", 0, 10000000, "N",
+     "connections from one address (IPv6: one /64), over all\nprocesses, beyond: 429; 0 = no "
+     "limit"},
+    {NULL, "address-rate", KIND_NUMBER, AT(address_rate), "0", 0, 1000000, "N/s",
+     "new connections from one address per second, over all\nprocesses, beyond: 429; 0 = no "
+     "limit"},
 
     {"Behaviour", "orphan-grace", KIND_NUMBER, AT(orphan_grace_s), "30", 0, 604800, "SECONDS",
      "a track whose user's devices are all gone for longer\nreads as paused; 0 = off"},

@@ -64,7 +64,11 @@ struct config {
     uint64_t rate;
     uint64_t burst;
     uint64_t connect_timeout_ms;
-    uint64_t connect_rate;    /* per second; 0 = no limit */
+    uint64_t connect_rate;     /* per second; 0 = no limit */
+    uint64_t user_connections; /* these four hold over all processes; 0 = no limit */
+    uint64_t user_rate;
+    uint64_t address_connections;
+    uint64_t address_rate;
     uint64_t max_connections; /* never 0: worked out from RLIMIT_NOFILE when not given */
     uint64_t orphan_grace_s;
     uint64_t ping_interval_ms;

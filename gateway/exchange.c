@@ -5,6 +5,7 @@
 
 #include "common/json.h"
 #include "common/mem.h"
+#include "gateway/limits/limits.h"
 
 struct exchange *exchange_create(const struct services *services,
                                  const struct endpoint *endpoint,
@@ -55,6 +56,22 @@ static bool read_body(struct exchange *exchange)
     return true;
 }
 
+/* A call with a user's token is one of his messages. */
+static bool pay(const struct exchange *exchange)
+{
+    struct limits *limits = exchange->services->limits;
+    struct limits_subject *user;
+    bool may;
+
+    if (!limits_any(limits, LIMITS_USER) || exchange->user_len == 0) {
+        return true;
+    }
+    user = limits_visit(limits, LIMITS_USER, exchange_user(exchange));
+    may = limits_spend(user);
+    limits_leave(user);
+    return may;
+}
+
 void exchange_serve(struct exchange *exchange)
 {
     const struct endpoint *endpoint = exchange->endpoint;
@@ -62,8 +79,13 @@ void exchange_serve(struct exchange *exchange)
     if (exchange->asked.text.len == 0) {
         exchange->asked.text = STR("{}");
     }
-    if (strcmp(endpoint->method, "POST") != 0 || endpoint->batch || read_body(exchange)) {
+    if (strcmp(endpoint->method, "POST") == 0 && !endpoint->batch && !read_body(exchange)) {
+        return;
+    }
+    if (pay(exchange)) {
         endpoint->serve(exchange);
+    } else {
+        exchange_refuse(exchange, ERR_RATE_LIMITED, "this user asks too much");
     }
 }
 

@@ -10,6 +10,7 @@
 #include "gateway/config.h"
 #include "gateway/config_advice.h"
 #include "gateway/feeds/feeds.h"
+#include "gateway/limits/limits.h"
 #include "gateway/net/listen.h"
 #include "gateway/net/net.h"
 #include "gateway/newer.h"
@@ -208,6 +209,7 @@ static void end(struct gateway *gateway)
     feeds_stop(gateway->feeds);
     newer_stop(gateway->newer);
     adapter_stop(gateway->adapter);
+    limits_stop(gateway->services.limits);
     store_stop(gateway->services.store);
     uv_close((uv_handle_t *)&gateway->term, NULL);
     uv_close((uv_handle_t *)&gateway->interrupt, NULL);
@@ -251,6 +253,7 @@ static void look_for_end(struct gateway *gateway)
     }
     if (gateway->last_calls_until_ms == 0) {
         gateway->last_calls_until_ms = now + LAST_CALLS_MS;
+        limits_flush(gateway->services.limits);
     }
     if (store_pending(gateway->services.store) == 0 || now >= gateway->last_calls_until_ms) {
         end(gateway);
@@ -329,6 +332,7 @@ static void destroy_services(struct gateway *gateway)
     newer_destroy(gateway->newer);
     adapter_destroy(gateway->adapter);
     store_destroy(gateway->services.store);
+    limits_destroy(gateway->services.limits);
     hub_destroy(gateway->services.hub);
     auth_destroy(gateway->services.auth);
 }
@@ -393,6 +397,8 @@ static int run(struct gateway *gateway)
     int status = EXIT_SUCCESS;
 
     gateway->net = net_create(&gateway->loop, &gateway->services, proto_table, rest_table);
+    gateway->services.limits = limits_create(gateway->config, gateway->services.store,
+                                             &gateway->metrics, &gateway->loop);
     gateway->services.rooms = rooms_create(&gateway->services);
     start_clockwork(gateway);
     store_start(gateway->services.store);

@@ -50,6 +50,7 @@ static const char *const protocols[] = {METRICS_PROTOCOLS(X)};
 static const char *const transports[] = {METRICS_TRANSPORTS(X)};
 static const char *const rejections[] = {METRICS_REJECTIONS(X)};
 static const char *const newer[] = {METRICS_NEWER(X)};
+static const char *const limits[] = {METRICS_LIMITS(X)};
 #undef X
 
 static void observe(struct metrics_histogram *histogram, const struct bound *bounds,
@@ -352,6 +353,9 @@ static void print_clients(const struct metrics *metrics, struct buf *to)
     print_row(to, "segue_rejected_total", "reason",
               "Requests, connections and messages that were refused.", rejections,
               metrics->rejected, METRICS_REJECTION_COUNT, METRICS_REJECTION_COUNT);
+    print_row(to, "segue_limited_total", "limit",
+              "Refusals by the limits that hold over all processes.", limits, metrics->limited,
+              METRICS_LIMIT_COUNT, METRICS_LIMIT_COUNT);
 }
 
 static void print_redis(const struct metrics *metrics, struct buf *to)

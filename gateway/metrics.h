@@ -41,6 +41,7 @@ struct metrics {
     uint64_t admitted; /* sessions that were let in to begin */
     uint64_t rejected[METRICS_REJECTION_COUNT];
     uint64_t newer_seen[METRICS_NEWER_COUNT];
+    uint64_t limited[METRICS_LIMIT_COUNT];
     uint64_t channels;
     uint64_t redis_up;
     uint64_t redis_lost; /* how often it went away */

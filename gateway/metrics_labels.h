@@ -23,6 +23,7 @@
     X(TIMEOUT, "timeout")                                                                      \
     X(INVALID, "invalid_format")                                                               \
     X(RATE, "rate_limited")                                                                    \
+    X(TOO_MANY, "too_many_connections")                                                        \
     X(CONNECTIONS, "max_connections")                                                          \
     X(CONNECT_RATE, "connect_rate")                                                            \
     X(UNAVAILABLE, "unavailable")                                                              \
@@ -31,6 +32,12 @@
 #define METRICS_NEWER(X)                                                                       \
     X(ENVELOPE, "envelope")                                                                    \
     X(KEY, "key")
+/* The limits that hold over all processes. */
+#define METRICS_LIMITS(X)                                                                      \
+    X(USER_CONNECTIONS, "user_connections")                                                    \
+    X(ADDRESS_CONNECTIONS, "address_connections")                                              \
+    X(USER_RATE, "user_rate")                                                                  \
+    X(ADDRESS_RATE, "address_rate")
 
 enum metrics_protocol {
 #define X(name, text) METRICS_PROTOCOL_##name,
@@ -55,6 +62,12 @@ enum metrics_newer {
     METRICS_NEWER(X)
 #undef X
     METRICS_NEWER_COUNT
+};
+enum metrics_limit {
+#define X(name, text) METRICS_LIMIT_##name,
+    METRICS_LIMITS(X)
+#undef X
+    METRICS_LIMIT_COUNT
 };
 
 #endif

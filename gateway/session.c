@@ -6,6 +6,7 @@
 #include "common/codec.h"
 #include "common/mem.h"
 #include "gateway/session_leash.h"
+#include "gateway/session_place.h"
 
 enum {
     MESSAGE_COST = 1000, /* of the allowance, which is kept in thousandths */
@@ -51,6 +52,7 @@ static void detach(struct session *session)
     }
     if (before != SESSION_CLOSED) {
         session_unfollow(session);
+        session_give_places(session, !session->brief);
         session->proto->closed(session);
     }
 }
@@ -80,15 +82,22 @@ void session_ended(struct session *session)
     detach(session);
 }
 
-bool session_charge(struct session *session)
+/* Says so, once a second at most. */
+static void complain(struct session *session, uint64_t now)
+{
+    session->services->metrics->rejected[METRICS_REJECTION_RATE]++;
+    if (session->complained_ms == 0 || now - session->complained_ms >= COMPLAIN_MS) {
+        session->complained_ms = now;
+        session->proto->limited(session);
+    }
+}
+
+/* The connection's own rate; false: above it. */
+static bool spend_allowance(struct session *session, uint64_t now)
 {
     const struct config *config = session->services->config;
     int64_t full = (int64_t)config->burst * MESSAGE_COST;
-    uint64_t now = uv_now(session->services->loop);
 
-    if (config->rate == 0) {
-        return true;
-    }
     session->allowance += (int64_t)((now - session->charged_ms) * config->rate);
     session->charged_ms = now;
     if (session->allowance > full) {
@@ -98,14 +107,27 @@ bool session_charge(struct session *session)
     if (session->allowance >= 0) {
         return true;
     }
-    session->services->metrics->rejected[METRICS_REJECTION_RATE]++;
     if (session->allowance <= -full) {
+        session->services->metrics->rejected[METRICS_REJECTION_RATE]++;
         session_close(session, REASON_RATE);
-    } else if (session->complained_ms == 0 || now - session->complained_ms >= COMPLAIN_MS) {
-        session->complained_ms = now;
-        session->proto->limited(session);
+    } else {
+        complain(session, now);
     }
     return false;
+}
+
+bool session_charge(struct session *session)
+{
+    uint64_t now = uv_now(session->services->loop);
+
+    if (session->services->config->rate != 0 && !spend_allowance(session, now)) {
+        return false;
+    }
+    if (session->places != NULL && !session_pay(session)) {
+        complain(session, now);
+        return false;
+    }
+    return true;
 }
 
 void session_receive(struct session *session, struct str text)

@@ -36,6 +36,7 @@ struct session {
     char *user;         /* owned; NULL = anonymous */
     size_t user_len;
     struct leash *leashes; /* owned; see session_leash.h */
+    struct place *places;  /* owned; see session_place.h */
 };
 
 struct session *session_create(const struct services *services, const struct proto *proto,

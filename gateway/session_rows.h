@@ -15,7 +15,9 @@
 
 struct session;
 struct leash;
+struct limits;
 struct rooms;
+struct place;
 
 enum {
     SERVICES_NAME_SIZE = 7 /* six letters and a NUL */
@@ -29,6 +31,7 @@ struct services {
     struct hub *hub;
     struct store *store;
     struct metrics *metrics;
+    struct limits *limits; /* NULL: there are none */
     struct rooms *rooms;
     uv_loop_t *loop;
     bool draining;

@@ -76,6 +76,8 @@ void answer_refusal(enum err err, const char *why, struct buf *body, struct answ
         {ERR_UPGRADE, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"},
         {ERR_UNAVAILABLE, "Retry-After: 1\r\n"},
         {ERR_NEWER, "Retry-After: 1\r\n"},
+        {ERR_RATE_LIMITED, "Retry-After: 1\r\n"},
+        {ERR_TOO_MANY, "Retry-After: 5\r\n"},
     };
 
     json_add_error(body, err, why);

@@ -3,6 +3,7 @@
 
 #include "gateway/net/admit.h"
 #include "gateway/net/eio_core.h"
+#include "gateway/net/gate.h"
 #include "gateway/net/handshake.h"
 
 enum {
@@ -69,8 +70,11 @@ void eio_unavailable(struct http *http)
 bool eio_admit(struct http *http)
 {
     const char *why;
-    enum err err = admit_newcomer(http_conn(http)->net, &why);
+    enum err err = gate_knock(http, &why);
 
+    if (err == ERR_OK) {
+        err = admit_newcomer(http_conn(http)->net, &why);
+    }
     if (err == ERR_UNAVAILABLE) {
         eio_unavailable(http);
     } else if (err != ERR_OK) {
@@ -137,7 +141,7 @@ static void open_websocket(struct http *http, const struct proto *proto)
     if (err != ERR_OK) {
         http_refuse(http, err, why);
     } else if (eio_admit(http)) {
-        ws_open_session(http, proto, &eio_ws_kind, &nobody);
+        gate_pass(http, proto, &eio_ws_kind, &nobody);
     }
 }
 

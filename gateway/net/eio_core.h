@@ -5,6 +5,7 @@
 #include "gateway/net/eio.h"
 #include "gateway/net/eio_packet.h"
 #include "gateway/net/ws.h"
+#include "gateway/session_place.h"
 
 /* The official server's errors: name, code on the wire, HTTP status, text. */
 #define EIO_ERROR_TABLE(X)                                                                     \

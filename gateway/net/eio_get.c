@@ -299,6 +299,7 @@ static bool load_session(struct eio_get *get, const struct poll_found *found)
     get->session = session_create(get->net->services, get->proto, &transport, get, NULL);
     get->session->brief = true;
     session_adopt(get->session, poll_sid(&get->poll));
+    session_keep_place(get->session, LIMITS_ADDRESS, http_request(get->http)->peer);
     if (!get->proto->load(get->session, found->saved, found->marks)) {
         session_destroy(before);
         return false;

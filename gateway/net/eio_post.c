@@ -31,6 +31,7 @@ struct eio_post {
     const struct proto *proto;
     struct poll poll;
     struct session *session; /* owned; NULL until it is loaded */
+    struct place_wait place; /* of a session that begins */
     struct net_later later;
     struct eio_payload payload; /* what of the body is still to be read */
     struct buf decoded;
@@ -60,6 +61,7 @@ static void destroy(struct eio_post *post)
 {
     net_not_later(post->net, &post->later);
     poll_finish(&post->poll);
+    session_cancel_place(&post->place);
     session_destroy(post->session);
     buf_finish(&post->decoded);
     buf_finish(&post->out);
@@ -291,6 +293,7 @@ static void load_session(struct eio_post *post, const struct poll_found *found)
     post->session = session;
     session->brief = session->deaf = true;
     session_adopt(session, poll_sid(&post->poll));
+    session_keep_place(session, LIMITS_ADDRESS, http_request(post->http)->peer);
     if (found->allowance + refill < session->allowance) {
         session->allowance = found->allowance + refill;
     }
@@ -392,10 +395,38 @@ static void on_opened(void *owner, const struct poll_found *found)
     destroy(post);
 }
 
+static void open_session(struct eio_post *post)
+{
+    struct buf saved = {0};
+
+    post->proto->save(post->session, &saved);
+    poll_open(&post->poll, buf_str(&saved), buf_str(&post->out), post->session->allowance,
+              on_opened);
+    buf_finish(&saved);
+}
+
+static void refuse_place(struct eio_post *post)
+{
+    http_refuse(post->http, ERR_TOO_MANY, "this address has too many connections");
+    destroy(post);
+}
+
+static void on_placed(void *owner, enum err err)
+{
+    struct eio_post *post = owner;
+
+    if (err == ERR_OK) {
+        open_session(post);
+    } else if (err == ERR_TOO_MANY) {
+        refuse_place(post);
+    } else {
+        unavailable(post);
+    }
+}
+
 void eio_begin(struct http *http, const struct proto *proto)
 {
     const struct services *services = http_conn(http)->net->services;
-    struct buf saved = {0};
     struct eio_post *post;
     struct session *session;
 
@@ -409,10 +440,18 @@ void eio_begin(struct http *http, const struct proto *proto)
     session->carrier = post;
     session->brief = session->deaf = true;
     proto->open(session, http_request(http));
-    proto->save(session, &saved);
-    if (post->state == OPENING) {
-        poll_open(&post->poll, buf_str(&saved), buf_str(&post->out), session->allowance,
-                  on_opened);
+    if (post->state != OPENING) {
+        return;
     }
-    buf_finish(&saved);
+    switch (session_take_place(session, LIMITS_ADDRESS, http_request(http)->peer, &post->place,
+                               on_placed, post)) {
+    case LIMITS_YES:
+        open_session(post);
+        break;
+    case LIMITS_NO:
+        refuse_place(post);
+        break;
+    case LIMITS_LATER:
+        break;
+    }
 }

@@ -101,6 +101,7 @@ enum state {
 struct probe {
     struct http *http; /* borrowed; while ASKING */
     struct ws *ws;     /* borrowed; later */
+    struct conn *conn; /* borrowed; it ends not before the probe */
     struct net *net;
     const struct proto *proto;
     struct poll poll;
@@ -184,6 +185,7 @@ static void on_upgraded(void *owner, const struct poll_found *found)
     struct probe *probe = owner;
     struct ws *ws = probe->ws;
     struct session *session;
+    char peer[INET6_ADDRSTRLEN];
     bool loaded;
 
     if (found->word != POLL_OK) {
@@ -195,6 +197,8 @@ static void on_upgraded(void *owner, const struct poll_found *found)
     session = session_create(probe->net->services, probe->proto, ws_transport(), ws, NULL);
     session_adopt(session, poll_sid(&probe->poll));
     ws_adopt(ws, &upgraded_kind, session);
+    conn_peer_text(probe->conn, peer);
+    session_keep_place(session, LIMITS_ADDRESS, str_of(peer));
     loaded = probe->proto->load(session, found->saved, found->marks);
     for (size_t i = 0; loaded && poll_item(found, i).at != NULL; i++) {
         send_queue(ws, poll_item(found, i));
@@ -327,7 +331,8 @@ void eio_probe(struct http *http, const struct proto *proto, struct str sid)
     }
     probe = mem_zero(sizeof(*probe));
     probe->http = http;
-    probe->net = http_conn(http)->net;
+    probe->conn = http_conn(http);
+    probe->net = probe->conn->net;
     probe->proto = proto;
     poll_init(&probe->poll, probe->net->services, proto->name, sid, probe);
     http_watch(http, &watcher, probe);

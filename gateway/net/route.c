@@ -7,9 +7,9 @@
 #include "gateway/net/api.h"
 #include "gateway/net/cors.h"
 #include "gateway/net/eio.h"
+#include "gateway/net/gate.h"
 #include "gateway/net/handshake.h"
 #include "gateway/net/pages.h"
-#include "gateway/net/ws.h"
 
 enum {
     DOOR_PUBLIC = 1,
@@ -298,7 +298,7 @@ void route_serve(struct http *http, const struct route *route)
     } else if (is_engine(route)) {
         eio_serve(http, route->proto);
     } else if (route->proto != NULL) {
-        ws_open(http, route->proto);
+        gate_open(http, route->proto);
     } else if (route->endpoint != NULL) {
         api_serve(http, route->endpoint);
     } else if (route->page != NULL) {

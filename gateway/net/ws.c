@@ -160,13 +160,13 @@ static void plain_ping(struct ws *ws)
     send_anyway(ws, OPCODE_PING, str_from("", 0));
 }
 
-static const struct ws_kind plain = {.message = plain_message, .ping = plain_ping};
+const struct ws_kind ws_plain_kind = {.message = plain_message, .ping = plain_ping};
 
 static void on_pong(void *owner)
 {
     struct ws *ws = owner;
 
-    if (ws->kind == &plain) {
+    if (ws->kind == &ws_plain_kind) {
         ws_ponged(ws);
     }
 }
@@ -500,33 +500,21 @@ static void attach(struct ws *ws, struct http *http)
     }
 }
 
-void ws_open_session(struct http *http, const struct proto *proto, const struct ws_kind *kind,
-                     const struct claims *claims)
+struct session *ws_create_session(struct http *http, const struct proto *proto,
+                                  const struct ws_kind *kind, const struct claims *claims)
 {
     struct ws *ws = create(http, kind);
 
     ws->expires_ms = admit_until_ms(ws->conn->net, claims);
     ws->session = session_create(ws->conn->net->services, proto, &transport, ws,
                                  claims->user_len > 0 ? claims : NULL);
-    proto->open(ws->session, http_request(http));
-    attach(ws, http);
+    return ws->session;
 }
 
-void ws_open(struct http *http, const struct proto *proto)
+void ws_start_session(struct http *http, struct session *session)
 {
-    struct claims claims = {.expires_ms = INT64_MAX};
-    const char *why = NULL;
-    enum err err = handshake_check(http_request(http), &why);
-
-    if (err == ERR_OK) {
-        err = admit_check(http_conn(http)->net, proto, http_request(http), &claims, &why);
-    }
-
-    if (err != ERR_OK) {
-        http_refuse(http, err, why);
-    } else {
-        ws_open_session(http, proto, &plain, &claims);
-    }
+    session->proto->open(session, http_request(http));
+    attach(session->carrier, http);
 }
 
 struct ws *ws_open_bare(struct http *http, const struct ws_kind *kind, void *owner,

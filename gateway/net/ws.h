@@ -20,13 +20,14 @@ struct ws_kind {
     bool wordless;                 /* closes without a reason's words */
 };
 
-/* The request asks for a WebSocket on a path where `proto` lives: checks it, opens the session,
- * answers 101 or the refusal. */
-void ws_open(struct http *http, const struct proto *proto);
-/* The same without any check, for a carrier that made them: a session that opens ... */
-void ws_open_session(struct http *http, const struct proto *proto, const struct ws_kind *kind,
-                     const struct claims *claims);
-/* ... or a bare connection, accepted at once, which may get a session later. */
+extern const struct ws_kind ws_plain_kind; /* a message of the client is one of the session */
+
+/* The request asks for a WebSocket and was checked: it gets a session, which then answers 101
+ * or refuses. In two steps: the connection is the session's after the second. */
+struct session *ws_create_session(struct http *http, const struct proto *proto,
+                                  const struct ws_kind *kind, const struct claims *claims);
+void ws_start_session(struct http *http, struct session *session);
+/* ... or it gets a bare connection, accepted at once, which may get a session later. */
 struct ws *ws_open_bare(struct http *http, const struct ws_kind *kind, void *owner,
                         uint64_t limit_ms);
 /* Gives a bare connection its session (then owned); its heartbeat begins. */

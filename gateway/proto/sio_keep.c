@@ -7,6 +7,7 @@
 #include "common/mem.h"
 #include "common/pack.h"
 #include "gateway/proto/socketio_core.h"
+#include "gateway/session_place.h"
 
 void socketio_remember_user(struct session *session, struct sio_identity *identity)
 {
@@ -169,6 +170,8 @@ static bool load_socket(struct socketio *io, struct str *from, struct str marks)
         return false;
     }
     socketio_enter(socket, SIO_CONNECTED);
+    session_keep_place(socket->session, LIMITS_USER,
+                       str_from(socket->identity.user, socket->identity.user_len));
     return space->load(socket, blob, find_marks(marks, id));
 }
 

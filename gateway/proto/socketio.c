@@ -194,16 +194,12 @@ void socketio_destroy_socket(struct sio_socket *socket)
 {
     struct socketio *io = socketio_of(socket->session);
     struct sio_socket **at = &io->sockets;
-    enum sio_state before = socket->state;
 
     while (*at != socket) {
         at = &(*at)->next;
     }
     *at = socket->next;
-    if (before != SIO_GONE) {
-        socketio_enter(socket, SIO_GONE);
-        socket->space->closed(socket);
-    }
+    sio_entry_leave(socket);
     if (socket->space->finish != NULL) {
         socket->space->finish(socket);
     }
@@ -286,11 +282,11 @@ static void on_connect(struct socketio *io, const struct sio_packet *packet)
     }
     socket = socketio_create_socket(io, space);
     if (identify(io, socket, auth, &why)) {
-        socket->space->connect(socket, auth);
+        sio_entry_ask(socket, auth);
     } else {
         turn_away(socket, why);
+        cJSON_Delete(auth);
     }
-    cJSON_Delete(auth);
 }
 
 static void on_event(struct socketio *io, const struct sio_packet *packet,
@@ -558,12 +554,7 @@ void socketio_closed(struct session *session)
     struct socketio *io = socketio_of(session);
 
     for (struct sio_socket *socket = io->sockets; socket != NULL; socket = socket->next) {
-        enum sio_state before = socket->state;
-
-        socketio_enter(socket, SIO_GONE);
-        if (before != SIO_GONE) {
-            socket->space->closed(socket);
-        }
+        sio_entry_leave(socket);
     }
 }
 

@@ -22,6 +22,7 @@ enum {
 };
 
 struct sio_socket;
+struct sio_entry;
 
 /* An event as its namespace gets it; borrowed. */
 struct sio_event {
@@ -74,6 +75,7 @@ struct sio_socket {
     const struct sio_space *space;
     struct sio_socket *next; /* of the session */
     struct sio_identity identity;
+    struct sio_entry *entry; /* owned; waits for a place among the user's connections */
     char id[SIO_ID_LENGTH];
     enum sio_state state;
 };

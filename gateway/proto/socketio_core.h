@@ -43,6 +43,11 @@ void socketio_begin_partial(struct socketio *io, struct str text, unsigned due);
 /* Sets the time to wake up to the earliest thing that is due. */
 void socketio_schedule(struct socketio *io);
 
+/* sio_entry: who is known may connect when the user has a place left; takes `auth` over. */
+void sio_entry_ask(struct sio_socket *socket, cJSON *auth);
+/* The only way to GONE for a socket whose namespace may know it. */
+void sio_entry_leave(struct sio_socket *socket);
+
 /* The members of a protocol row whose `proto` these functions are. */
 #define SOCKETIO_ROW                                                                           \
     .engine = true, .metric = METRICS_PROTOCOL_PLAYBACK, .size = sizeof(struct socketio),      \

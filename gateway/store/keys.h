@@ -50,6 +50,10 @@
     X(MEMBERS, "members:", "sorted set: who is in a room, by the end of the leases")           \
     X(HISTORY, "history:", "list: the newest messages of a room")                              \
     X(MOVES, "moves:", "list: who came to a room and who left, of late")                       \
+    X(PLACES, "places:",                                                                       \
+      "hash: how many connections of a user or an address each process has; a lease")          \
+    X(POLLS, "polls:", "sorted set: their polling sessions by the end of their leases")        \
+    X(BUCKET, "bucket:", "hash: what is left of the rate of a user or an address; seconds")    \
     X(ONCE,                                                                                    \
       "once:", "list (keys_part): what a request with an Idempotency-Key was answered; 5 min")
 

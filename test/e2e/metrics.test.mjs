@@ -34,6 +34,7 @@ const NAMES = [
     ["segue_admitted_total", "counter", []],
     ["segue_rejected_total", "counter", ["reason"]],
     ["segue_newer_version_seen_total", "counter", ["what"]],
+    ["segue_limited_total", "counter", ["limit"]],
     ["segue_channels", "gauge", []],
     ["process_resident_memory_bytes", "gauge", []],
     ["process_cpu_seconds_total", "counter", []],

@@ -484,13 +484,38 @@ static void connections_are_bounded_by_the_limit_of_open_files(void **state)
 
 static void help_names_every_flag_and_fits_a_terminal(void **state)
 {
-    static const char *const flags[] = {
-        "listen",        "admin-listen", "redis",           "redis-prefix",    "jwt-secret",
-        "jwt-key",       "jwt-issuer",   "jwt-audience",    "jwt-user-claim",  "token-cookie",
-        "token-header",  "origins",      "trusted-proxies", "max-message",     "max-queue",
-        "rate",          "burst",        "connect-timeout", "max-connections", "orphan-grace",
-        "ping-interval", "ping-timeout", "drain",           "log-level",       "log-format",
-        "feed",          "connect-rate", "socketio-adapter"};
+    static const char *const flags[] = {"listen",
+                                        "admin-listen",
+                                        "redis",
+                                        "redis-prefix",
+                                        "jwt-secret",
+                                        "jwt-key",
+                                        "jwt-issuer",
+                                        "jwt-audience",
+                                        "jwt-user-claim",
+                                        "token-cookie",
+                                        "token-header",
+                                        "origins",
+                                        "trusted-proxies",
+                                        "max-message",
+                                        "max-queue",
+                                        "rate",
+                                        "burst",
+                                        "connect-timeout",
+                                        "max-connections",
+                                        "orphan-grace",
+                                        "ping-interval",
+                                        "ping-timeout",
+                                        "drain",
+                                        "log-level",
+                                        "log-format",
+                                        "feed",
+                                        "connect-rate",
+                                        "socketio-adapter",
+                                        "user-connections",
+                                        "user-rate",
+                                        "address-connections",
+                                        "address-rate"};
     char help[OUTPUT_MAX], needle[64];
 
     (void)state;

@@ -213,6 +213,7 @@ static void every_family_of_the_contract_is_printed_with_its_type(void **state)
         {"segue_admitted_total", "counter"},
         {"segue_rejected_total", "counter"},
         {"segue_newer_version_seen_total", "counter"},
+        {"segue_limited_total", "counter"},
         {"segue_channels", "gauge"},
         {"process_resident_memory_bytes", "gauge"},
         {"process_cpu_seconds_total", "counter"},

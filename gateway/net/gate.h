@@ -1,0 +1,20 @@
+/* The way in for a WebSocket: the limits that hold over all processes are asked before the
+ * answer to its handshake. */
+#ifndef SEGUE_NET_GATE_H
+#define SEGUE_NET_GATE_H
+
+#include "gateway/net/http.h"
+#include "gateway/net/ws.h"
+
+/* Whether the client's address does not come too often: ERR_OK or ERR_RATE_LIMITED, with
+ * `*why`. Before anything that costs more. */
+MUST_CHECK enum err gate_knock(const struct http *http, const char **why);
+/* The request asks for a WebSocket on a path where `proto` lives: checks it, opens the session,
+ * answers 101 or the refusal. */
+void gate_open(struct http *http, const struct proto *proto);
+/* The same for a carrier that made its own checks, but for the places: of the address and,
+ * unless `claims` names nobody, of the user. */
+void gate_pass(struct http *http, const struct proto *proto, const struct ws_kind *kind,
+               const struct claims *claims);
+
+#endif
