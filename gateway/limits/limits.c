@@ -4,10 +4,10 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "common/address.h"
 #include "common/codec.h"
+#include "common/map.h"
 #include "common/mem.h"
 #include "gateway/limits/bucket.h"
 #include "gateway/store/keys.h"

@@ -2,8 +2,8 @@
  * hands. */
 #include "gateway/store/shards.h"
 
+#include "common/map.h"
 #include <string.h>
-#include <uthash.h>
 
 #include "common/log.h"
 #include "common/mem.h"
