@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/map.h"
 #include "common/mem.h"
 
 enum {
