@@ -1,11 +1,16 @@
-/* The log: a line is put together on the stack and leaves in one write.
+/* The log: a line is put together on the stack and leaves in one write, or waits for the others
+ * of the same turn.
  *
- * A line is never longer than what a pipe takes whole or not at all, so lines of several
- * processes on one pipe do not mix. Where stderr is full and does not block, lines are lost,
- * counted and told of later: the log never costs the process time. */
+ * A line is never longer than what a pipe takes whole or not at all, and lines leave in pieces
+ * no longer than that, so those of several processes on one pipe do not mix. Where stderr is
+ * full, lines are lost, counted and told of later: the log never costs the process time. When
+ * ten thousand connections end in one turn, whoever reads a pipe gets a moment to read, once:
+ * if he uses it, he gets another. */
 #include "common/log.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +22,9 @@
 
 enum {
     LINE_BYTES = 4096,
+    KEPT_BYTES = 256 * 1024,
+    MOMENT_MS = 20,    /* for a reader to make room */
+    LAST_MS = 1000,    /* ... when the process ends */
     LINE_RESERVE = 32, /* for a closing quote, the mark of a cut line, the line's end */
     UNIT_BYTES = 8     /* room for one escaped byte or one character */
 };
@@ -34,6 +42,14 @@ static enum log_format form = LOG_FORMAT_TEXT;
 static unsigned long long lost;   /* lines since the last that was written */
 static unsigned long long missed; /* ... of all */
 static bool torn;                 /* the last line was written in part */
+
+/* Lines that wait; whole ones, but for the first, of which a part may be gone. */
+static struct {
+    bool on;
+    bool stuck; /* the reader had his moment and did not use it */
+    size_t from, to;
+    char at[KEPT_BYTES];
+} kept;
 
 void log_setup(enum log_level level, enum log_format format)
 {
@@ -227,6 +243,112 @@ static bool deliver(const struct line *line)
     return written >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
 }
 
+/* ---- what is kept ---- */
+
+/* How much of what waits leaves in one write: whole lines, as many as a pipe takes at once. */
+static size_t piece(void)
+{
+    size_t len = kept.to - kept.from;
+    const char *end;
+
+    if (len <= PIPE_BUF) {
+        return len;
+    }
+    end = memrchr(kept.at + kept.from, '\n', PIPE_BUF);
+    return end != NULL ? (size_t)(end - (kept.at + kept.from)) + 1 : PIPE_BUF;
+}
+
+static void count_lost(const char *at, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (at[i] == '\n') {
+            lost++;
+            missed++;
+        }
+    }
+}
+
+/* False when stderr has no room within that time. */
+static bool write_piece(int wait_ms)
+{
+    struct pollfd stderr_ready = {.fd = STDERR_FILENO, .events = POLLOUT};
+    size_t len = piece();
+    ssize_t written;
+
+    if (poll(&stderr_ready, 1, wait_ms) == 0) {
+        return false;
+    }
+    do {
+        written = write(STDERR_FILENO, kept.at + kept.from, len);
+    } while (written < 0 && errno == EINTR);
+    if (written < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        return false;
+    }
+    if (written < 0) { /* closed, or a disk is full */
+        count_lost(kept.at + kept.from, len);
+        written = (ssize_t)len;
+    }
+    kept.from += (size_t)written;
+    kept.stuck = false;
+    return true;
+}
+
+static void write_kept(int wait_ms)
+{
+    while (kept.from < kept.to && write_piece(wait_ms)) {
+    }
+    memmove(kept.at, kept.at + kept.from, kept.to - kept.from);
+    kept.to -= kept.from;
+    kept.from = 0;
+}
+
+static bool keep(const struct line *line)
+{
+    if (line->len > KEPT_BYTES - kept.to) {
+        write_kept(0);
+    }
+    if (line->len > KEPT_BYTES - kept.to && !kept.stuck) {
+        kept.stuck = true; /* until something leaves */
+        write_piece(MOMENT_MS);
+        write_kept(0);
+    }
+    if (line->len > KEPT_BYTES - kept.to) {
+        return false;
+    }
+    memcpy(kept.at + kept.to, line->at, line->len);
+    kept.to += line->len;
+    return true;
+}
+
+void log_hold(void)
+{
+    kept.on = true;
+}
+
+void log_flush(void)
+{
+    if (kept.from < kept.to) {
+        write_kept(0);
+    }
+}
+
+void log_release(void)
+{
+    struct timespec start, now;
+    int left = LAST_MS;
+
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    while (kept.from < kept.to && left > 0 && write_piece(left)) {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        left = LAST_MS - (int)((now.tv_sec - start.tv_sec) * 1000 +
+                               (now.tv_nsec - start.tv_nsec) / 1000000);
+    }
+    kept.from = kept.to = 0;
+    kept.on = false;
+}
+
+/* ---- lines ---- */
+
 static bool say(enum log_level level, const char *event, const struct log_field *fields)
 {
     struct line line;
@@ -243,7 +365,7 @@ static bool say(enum log_level level, const char *event, const struct log_field 
     } else {
         put_end(&line, line.cut ? " cut=true\n" : "\n");
     }
-    return deliver(&line);
+    return kept.on ? keep(&line) : deliver(&line);
 }
 
 void log_fields(enum log_level level, const char *event, const struct log_field *fields)
@@ -261,5 +383,8 @@ void log_fields(enum log_level level, const char *event, const struct log_field 
     if (!say(level, event, fields)) {
         lost++;
         missed++;
+    }
+    if (kept.on && level >= LOG_WARN) {
+        write_kept(0);
     }
 }

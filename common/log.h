@@ -33,6 +33,13 @@ struct log_field {
 
 void log_setup(enum log_level level, enum log_format format);
 bool log_wants(enum log_level level);
+/* From here on lines are kept, and leave together with log_flush, which never waits for whoever
+ * reads stderr; warnings and errors leave at once. What is beyond what is kept is lost, counted
+ * and told of. */
+void log_hold(void);
+void log_flush(void);
+void log_release(void); /* all that is kept leaves, within a second; then no more is kept */
+
 unsigned long long log_lost(void); /* lines that stderr did not take, of all */
 void log_fields(enum log_level level, const char *event, const struct log_field *fields);
 

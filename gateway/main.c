@@ -76,6 +76,7 @@ static void end_turn(struct gateway *gateway)
     store_flush(gateway->services.store);
     net_flush(gateway->net);
     note_delivery(gateway);
+    log_flush();
 }
 
 /* After the poll: what its callbacks queued leaves before closed connections are freed. */
@@ -226,6 +227,7 @@ static void on_signal(uv_signal_t *signal, int number)
 
     if (gateway->services.draining) {
         log_write(LOG_WARN, "exit", LOG_TEXT("why", "a second signal"));
+        log_release();
         exit(EXIT_SUCCESS);
     }
     log_write(LOG_INFO, "draining", LOG_NUMBER("signal", number),
@@ -412,10 +414,12 @@ static int run(struct gateway *gateway)
     } else {
         log_write(LOG_INFO, "process", LOG_TEXT("name", gateway->services.name));
     }
+    log_hold();
     uv_run(&gateway->loop, UV_RUN_DEFAULT);
     if (status == EXIT_SUCCESS) {
         log_write(LOG_INFO, "exit");
     }
+    log_release();
     return status;
 }
 

@@ -369,6 +369,146 @@ static void a_full_stderr_costs_lines_but_no_time_and_the_loss_is_told(void **st
     assert_non_null(strstr(told, " info after\n"));
 }
 
+/* ---- lines that are kept ---- */
+
+/* stderr becomes a pipe that takes no more than a few pages, and blocks. */
+static int enter_pipe(void)
+{
+    int ends[2];
+
+    assert_int_equal(pipe2(ends, 0), 0);
+    assert_int_equal(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    assert_true(fcntl(ends[1], F_SETPIPE_SZ, 16384) >= 16384);
+    real_stderr = dup(STDERR_FILENO);
+    assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+    close(ends[1]);
+    log_setup(LOG_INFO, LOG_FORMAT_TEXT);
+    return ends[0];
+}
+
+static void leave_pipe(int end)
+{
+    assert_true(dup2(real_stderr, STDERR_FILENO) >= 0);
+    close(real_stderr);
+    close(end);
+}
+
+/* What stands in the pipe; returns its lines. */
+static int drain(int end)
+{
+    ssize_t got, len = 0;
+    int lines = 0;
+
+    while ((size_t)len < sizeof(caught) - 1 &&
+           (got = read(end, caught + len, sizeof(caught) - 1 - (size_t)len)) > 0) {
+        len += got;
+    }
+    caught[len] = '\0';
+    for (ssize_t i = 0; i < len; i++) {
+        lines += caught[i] == '\n';
+    }
+    return lines;
+}
+
+static void kept_lines_leave_together_and_warnings_at_once(void **state)
+{
+    int end = enter_pipe();
+
+    (void)state;
+    log_hold();
+    log_write(LOG_INFO, "first");
+    log_write(LOG_INFO, "second");
+    assert_int_equal(drain(end), 0);
+    log_flush();
+    assert_int_equal(drain(end), 2);
+    assert_non_null(strstr(caught, " info first\n"));
+    log_write(LOG_INFO, "third");
+    log_write(LOG_WARN, "fourth");
+    assert_int_equal(drain(end), 2);
+    assert_true(strstr(caught, " info third\n") < strstr(caught, " warn fourth\n"));
+    log_flush();
+    log_write(LOG_INFO, "fifth");
+    log_release();
+    assert_int_equal(drain(end), 1);
+    log_write(LOG_INFO, "sixth");
+    assert_int_equal(drain(end), 1);
+    leave_pipe(end);
+}
+
+/* Nobody reads: what is kept has a bound, and the process waits once for a moment. What is read
+ * later is whole lines, in order, and the loss is told. */
+static void a_reader_that_stands_still_costs_lines_but_no_time(void **state)
+{
+    struct timespec start, stop;
+    unsigned long long before = log_lost();
+    int end = enter_pipe(), lines = 0, got, count = 0;
+    char *told;
+
+    (void)state;
+    log_hold();
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    for (int i = 0; i < 20000; i++) {
+        log_write(LOG_INFO, "event", LOG_NUMBER("number", i));
+    }
+    log_flush();
+    clock_gettime(CLOCK_MONOTONIC, &stop);
+    assert_true(stop.tv_sec - start.tv_sec < 10); /* 20 ms for each would take far longer */
+    assert_true(log_lost() - before > 10000);
+    while ((got = drain(end)) > 0) {
+        for (char *line = strtok(caught, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+            int number;
+
+            assert_int_equal(sscanf(strstr(line, " info event "), " info event number=%d", &number),
+                             1);
+            assert_int_equal(number, lines++);
+        }
+        log_flush();
+    }
+    assert_int_equal(lines + (int)(log_lost() - before), 20000);
+    log_write(LOG_INFO, "after");
+    log_release();
+    assert_int_equal(drain(end), 2);
+    leave_pipe(end);
+    told = strstr(caught, " warn log lines lost count=");
+    assert_non_null(told);
+    assert_int_equal(sscanf(told, " warn log lines lost count=%d\n", &count), 1);
+    assert_int_equal(count, 20000 - lines);
+}
+
+static void the_end_waits_a_second_for_a_reader_and_no_more(void **state)
+{
+    struct timespec start, stop;
+    int end = enter_pipe();
+    double took;
+
+    (void)state;
+    log_hold();
+    for (int i = 0; i < 1000; i++) {
+        log_write(LOG_INFO, "event", LOG_NUMBER("number", i));
+    }
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    log_release();
+    clock_gettime(CLOCK_MONOTONIC, &stop);
+    took = (double)(stop.tv_sec - start.tv_sec) + (double)(stop.tv_nsec - start.tv_nsec) / 1e9;
+    leave_pipe(end);
+    assert_true(took > 0.5 && took < 10);
+}
+
+static void a_stderr_that_is_closed_harms_nobody(void **state)
+{
+    int end = enter_pipe();
+
+    (void)state;
+    signal(SIGPIPE, SIG_IGN);
+    close(end);
+    log_hold();
+    log_write(LOG_INFO, "nobody hears it");
+    log_flush();
+    log_write(LOG_WARN, "nor this");
+    log_release();
+    leave_pipe(open("/dev/null", O_RDONLY));
+}
+
 /* A full disk takes a part of a line. */
 static void a_torn_line_does_not_swallow_the_next(void **state)
 {
@@ -419,6 +559,10 @@ int main(void)
         cmocka_unit_test(an_endless_event_is_cut_as_well),
         cmocka_unit_test(a_full_stderr_costs_lines_but_no_time_and_the_loss_is_told),
         cmocka_unit_test(a_torn_line_does_not_swallow_the_next),
+        cmocka_unit_test(kept_lines_leave_together_and_warnings_at_once),
+        cmocka_unit_test(a_reader_that_stands_still_costs_lines_but_no_time),
+        cmocka_unit_test(the_end_waits_a_second_for_a_reader_and_no_more),
+        cmocka_unit_test(a_stderr_that_is_closed_harms_nobody),
         cmocka_unit_test(a_closed_stderr_is_harmless),
     };
 
