@@ -17,7 +17,8 @@ import { suiteSite, testSite } from "./lib/site.mjs";
 import { keyPair, SECRET, tokenOf } from "./lib/token.mjs";
 
 const TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/;
-const TEXT_LINE = new RegExp(`^${TIME.source} (debug|info|warn|error) [a-z][\\x20-\\x7e]*$`);
+// Of what is not ASCII, what can be seen: a user's name may have it.
+const TEXT_LINE = new RegExp(`^${TIME.source} (debug|info|warn|error) [a-z]([\\x20-\\x7e]|[^\\p{C}\\p{Z}\\x00-\\x7f])*$`, "u");
 
 describe("a running process", () => {
     const site = suiteSite({ gateways: 1 });
