@@ -41,7 +41,7 @@ describe("the manual", () => {
         const listed = [...says("--help").matchAll(/^ {2}--([a-z-]+)/gm)].map(([, flag]) => flag);
         assert.ok(listed.length > 30);
         for (const flag of listed) {
-            assert.match(manual, new RegExp(`^ {4}--${flag}( [A-Z=:]+)?$`, "m"));
+            assert.match(manual, new RegExp(`^ {4}--${flag}( \\S+)?$`, "m"));
         }
         assert.ok(manual.split("\n").every((line) => line.length <= 80));
         for (const chapter of ["SIGNALS", "EXIT STATUS", "ENVIRONMENT", "FILES", "CLOSE CODES", "EXAMPLES"]) {
