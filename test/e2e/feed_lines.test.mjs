@@ -12,6 +12,7 @@ import { runOnce } from "./lib/gateway.mjs";
 import { removeDirectory, temporaryDirectory } from "./lib/keeper.mjs";
 import { patient, sleep, until } from "./lib/patience.mjs";
 import { testSite } from "./lib/site.mjs";
+import { SECRET } from "./lib/token.mjs";
 import { envelopeOf, Listener } from "../lua/lib/listener.mjs";
 
 const WISDOM = fileURLToPath(new URL("../../gateway/feeds/wisdom.txt", import.meta.url));
@@ -232,7 +233,8 @@ describe("feed lines", { concurrency: 6 }, () => {
     });
 
     describe("at the start", () => {
-        const check = (...feeds) => runOnce(["--check-config", ...feeds.flatMap((feed) => ["--feed", feed])]);
+        const check = (...feeds) =>
+            runOnce(["--check-config", ...feeds.flatMap((feed) => ["--feed", feed])], { SEGUE_JWT_SECRET: SECRET });
 
         test("good feeds are taken, any number of them", () => {
             const file = fileOf("one\r\n\n  two  \n\u00fcber\tden");
