@@ -2,7 +2,6 @@
  * hands. */
 #include "gateway/store/shards.h"
 
-#include "common/map.h"
 #include <string.h>
 
 #include "common/log.h"
