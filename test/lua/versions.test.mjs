@@ -59,6 +59,19 @@ describe("a key that a newer release has taken with it", () => {
         return { keys };
     }
 
+    // One whose connections and messages are counted.
+    async function limitedOf() {
+        const tag = `{limited-${++count}}`;
+        const keys = { channel: `${PREFIX}user:${tag}` };
+        for (const name of ["places", "polls", "bucket"]) {
+            keys[name] = `${PREFIX}${name}:${tag}`;
+        }
+        await stage.scripts.call("limit_claim", [keys.places, keys.polls], ["a", "0", "1", "10", String(LEASE)]);
+        await stage.scripts.call("limit_poll", [keys.places, keys.polls], ["s1", "0", "10", String(LEASE)]);
+        await stage.scripts.call("limit_draw", [keys.bucket], ["1", "10", "20"]);
+        return { keys };
+    }
+
     // A polling session; asked: a GET has claimed it; answered: and was answered, which is not confirmed yet.
     async function sessionOf({ asked = true, answered = false } = {}) {
         const tag = `{sid-${++count}}`;
@@ -110,6 +123,9 @@ describe("a key that a newer release has taken with it", () => {
         feed_read: [feedOf, () => ["1"]],
         feed_say: [feedOf, () => ["{}", "[]", MARK]],
         feed_tick: [feedOf, () => [1e9, 2, 0, "{}", "[]"]],
+        limit_claim: [limitedOf, () => ["b", 0, 1, 10, LEASE]],
+        limit_draw: [limitedOf, () => [1, 10, 20]],
+        limit_poll: [limitedOf, () => ["s2", 0, 10, LEASE]],
         playback_command: [userOf, () => command],
         playback_join: [userOf, () => [entry, LEASE, 30000]],
         playback_update: [userOf, () => ["-", "0", "5", "7", "", "", "", "", ""], ["devices"]],
