@@ -271,7 +271,7 @@ bool limits_spend(struct limits_subject *subject)
 
 static void claim(struct limits_subject *subject);
 
-static void refuse(const struct limits_subject *subject)
+void limits_refuse(const struct limits_subject *subject)
 {
     static const enum metrics_limit counters[LIMITS_KINDS] = {
         METRICS_LIMIT_USER_CONNECTIONS, METRICS_LIMIT_ADDRESS_CONNECTIONS};
@@ -303,7 +303,7 @@ static void tell_waits(struct limits_subject *subject, enum err otherwise)
             subject->used++;
         } else if (otherwise == ERR_TOO_MANY) {
             subject->full_ms = now_ms(subject->limits) + FULL_MS;
-            refuse(subject);
+            limits_refuse(subject);
         }
         wait->done(wait->owner, room ? ERR_OK : otherwise);
     }
@@ -356,6 +356,12 @@ static void claim(struct limits_subject *subject)
                NULL, on_claimed, subject);
 }
 
+bool limits_is_full(const struct limits_subject *subject)
+{
+    return !subject->calling && subject->used >= subject->granted &&
+           now_ms(subject->limits) < subject->full_ms;
+}
+
 enum limits_answer limits_take(struct limits_subject *subject, struct limits_wait *wait,
                                limits_fn *done, void *owner)
 {
@@ -366,8 +372,8 @@ enum limits_answer limits_take(struct limits_subject *subject, struct limits_wai
         subject->used++;
         return LIMITS_YES;
     }
-    if (!subject->calling && now_ms(limits) < subject->full_ms) {
-        refuse(subject);
+    if (limits_is_full(subject)) {
+        limits_refuse(subject);
         return LIMITS_NO;
     }
     *wait = (struct limits_wait){.subject = subject, .done = done, .owner = owner};
@@ -432,7 +438,7 @@ static void on_poll_taken(void *context, enum err err, const struct redisReply *
 
     wait->subject = NULL;
     if (err == ERR_OK && reply_outcome(reply) != OUTCOME_APPLIED) {
-        refuse(subject);
+        limits_refuse(subject);
         err = ERR_TOO_MANY;
     }
     wait->done(wait->owner, err);
@@ -554,6 +560,11 @@ void limits_destroy(struct limits *limits)
         destroy_subject(subject);
     }
     mem_free(limits);
+}
+
+size_t limits_count(const struct limits *limits)
+{
+    return HASH_COUNT(limits->subjects);
 }
 
 bool limits_places(const struct limits *limits, enum limits_kind kind)

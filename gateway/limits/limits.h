@@ -58,6 +58,8 @@ void limits_destroy(struct limits *limits); /* NULL is fine; after the loop has 
 /* Places that were given up are free for others now, not a moment later. */
 void limits_flush(struct limits *limits);
 
+size_t limits_count(const struct limits *limits); /* of subjects that are known */
+
 /* Whether there is a limit of that kind: of connections, of any sort. NULL: there is none. */
 bool limits_places(const struct limits *limits, enum limits_kind kind);
 bool limits_any(const struct limits *limits, enum limits_kind kind);
@@ -72,6 +74,9 @@ enum limits_kind limits_kind_of(const struct limits_subject *subject);
 /* One message of a user, or one new connection of an address: false when there are too many. */
 MUST_CHECK bool limits_spend(struct limits_subject *subject);
 
+/* Whether it is known, without asking, that there is no place. */
+bool limits_is_full(const struct limits_subject *subject);
+void limits_refuse(const struct limits_subject *subject); /* counts one who was told so */
 /* A place for a connection of this process; given back by limits_give. */
 MUST_CHECK enum limits_answer limits_take(struct limits_subject *subject,
                                           struct limits_wait *wait, limits_fn *done,

@@ -34,19 +34,23 @@ static struct limits *limits_of(const struct http *http)
 enum err gate_knock(const struct http *http, const char **why)
 {
     struct limits *limits = limits_of(http);
-    struct limits_subject *subject;
-    bool may;
+    struct limits_subject *address;
+    enum err err = ERR_OK;
 
     if (!limits_any(limits, LIMITS_ADDRESS)) {
         return ERR_OK;
     }
-    subject = limits_visit(limits, LIMITS_ADDRESS, http_request(http)->peer);
-    may = limits_spend(subject);
-    limits_leave(subject);
-    if (!may) {
+    address = limits_visit(limits, LIMITS_ADDRESS, http_request(http)->peer);
+    if (!limits_spend(address)) {
         *why = "this address connects too often";
+        err = ERR_RATE_LIMITED;
+    } else if (limits_is_full(address)) {
+        limits_refuse(address);
+        *why = full[LIMITS_ADDRESS];
+        err = ERR_TOO_MANY;
     }
-    return may ? ERR_OK : ERR_RATE_LIMITED;
+    limits_leave(address);
+    return err;
 }
 
 static void destroy(struct gate *gate)

@@ -6,8 +6,9 @@
 #include "gateway/net/http.h"
 #include "gateway/net/ws.h"
 
-/* Whether the client's address does not come too often: ERR_OK or ERR_RATE_LIMITED, with
- * `*why`. Before anything that costs more. */
+/* Whether the client's address does not come too often, and is not known to have too many
+ * connections: ERR_OK, ERR_RATE_LIMITED or ERR_TOO_MANY, with `*why`. Before anything that
+ * costs more. */
 MUST_CHECK enum err gate_knock(const struct http *http, const char **why);
 /* The request asks for a WebSocket on a path where `proto` lives: checks it, opens the session,
  * answers 101 or the refusal. */
