@@ -69,7 +69,7 @@ function settingsOf(values) {
         limit: count("limit", values.limit, 0.1),
         connections: connectionSteps(values, processes),
         settle: quick ? 500 : 2000,
-        heartbeat: quick ? { interval: 3000, beats: 1 } : { interval: 10000, beats: 2 },
+        heartbeat: quick ? { interval: 3000, beats: 1 } : { interval: 25000, beats: 1 },
         steps: values.steps ? listOf("steps", values.steps) : quick ? DEFAULT_STEPS.filter((_, i) => i % 2 === 1) : DEFAULT_STEPS,
         seconds: count("seconds", values.seconds ?? (quick ? 1 : 4), 0.1),
         warmup: quick ? 0.3 : 1,
@@ -79,6 +79,8 @@ function settingsOf(values) {
         refine: quick || values.steps ? 0 : 2,
     };
 }
+
+const stepsOf = ({ part }, { connections }) => [...new Set(connections.map((step) => Math.ceil(step * part)))];
 
 const say = (line) => console.error(`bench: ${line}`);
 
@@ -97,7 +99,7 @@ async function measure(parts, settings, after) {
     if (parts.includes("connections")) {
         say(`idle connections in steps to ${settings.connections.at(-1)}`);
         for (const kind of KINDS) {
-            add("connections", [...(results.connections ?? []), await measureKind(kind, settings.connections, settings, say)]);
+            add("connections", [...(results.connections ?? []), await measureKind(kind, stepsOf(kind, settings), settings, say)]);
         }
     }
 }

@@ -15,10 +15,11 @@ const UNEVEN = 0.96; // the kernel spreads clients over processes by chance
 const SAMPLES = 50;
 const LATE_MS = 500; // what Redis is still told of those who went
 
+// part: of the steps; who polls costs Redis so much that few services have as many of them.
 export const KINDS = [
-    { name: "player", title: "WebSocket /player", dialect: "player" },
-    { name: "socketio", title: "Socket.IO by WebSocket", dialect: "segue-socketio" },
-    { name: "polling", title: "Socket.IO by polling", dialect: "segue-polling" },
+    { name: "player", title: "WebSocket /player", dialect: "player", part: 1 },
+    { name: "socketio", title: "Socket.IO by WebSocket", dialect: "segue-socketio", part: 1 },
+    { name: "polling", title: "Socket.IO by polling", dialect: "segue-polling", part: 0.5 },
 ];
 
 // How many clients all gateways together may have.

@@ -28,7 +28,7 @@ text { font: 12px system-ui, "DejaVu Sans", sans-serif; fill: var(--ink) }
 .f1 { fill: var(--c1) } .f2 { fill: var(--c2) } .f3 { fill: var(--c3) } .f4 { fill: var(--c4) }
 `;
 
-export const escape = (text) => String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
+const escape = (text) => String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
 const round = (value) => Number(value.toFixed(1));
 
 function text(x, y, words, { className = "", anchor = "start", turn = false } = {}) {
@@ -41,7 +41,7 @@ function line(x1, y1, x2, y2, className) {
 }
 
 // 0.5, 20, 1,500, 20k
-export function short(value) {
+function short(value) {
     if (value >= 10000) {
         return `${Number((value / 1000).toFixed(1)).toLocaleString("en-US")}k`;
     }

@@ -2,7 +2,7 @@
 
 import { number } from "../driver/figures.mjs";
 import { align } from "../driver/table.mjs";
-import { bars, lines, page, short } from "./plot.mjs";
+import { bars, lines, page } from "./plot.mjs";
 
 const KIB = 1024;
 const MIB = 1024 * 1024;
@@ -131,7 +131,7 @@ function connectionPanels(kinds) {
             })),
         }),
         bars({
-            name: `Memory per connection, at ${short(Math.max(...kinds.map((kind) => last(kind).connections)))}`,
+            name: "Memory per connection, at the most",
             parts: [["gateway", 1], ["Redis", 2], ["kernel (one end)", 4]],
             unit: "KiB",
             rows: kinds.map((kind) => ({

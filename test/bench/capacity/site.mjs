@@ -65,7 +65,6 @@ async function startGateway(address, redisUrl, flags) {
     const child = launch(ANY, SEGUE, args, { env: { PATH: process.env.PATH, TMPDIR: process.env.TMPDIR, ...SETTINGS } });
     const admin = () => child.log.match(/admin listening address=(\S+)/)?.[1];
     await until(async () => admin() && (await ask(`http://${admin()}/readyz`)).status === 200, child, "Segue");
-    child.log = "";
     return { child, pid: child.pid, admin: admin() };
 }
 
@@ -138,11 +137,20 @@ class Site {
         let sum = 0;
         for (const { admin } of this.gateways) {
             const { text } = await ask(`http://${admin}/metrics`);
-            for (const [, value] of text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, "gm"))) {
-                sum += Number(value);
+            const values = [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, "gm"))];
+            if (values.length === 0) {
+                throw new Error(`a gateway has no metric ${name}`);
             }
+            sum += values.reduce((total, [, value]) => total + Number(value), 0);
         }
         return sum;
+    }
+
+    // After too much a gateway may have lost sight of Redis for a moment.
+    async ready() {
+        for (const { child, admin } of this.gateways) {
+            await until(async () => (await ask(`http://${admin}/readyz`)).status === 200, child, "Segue");
+        }
     }
 
     async connectionsGone() {

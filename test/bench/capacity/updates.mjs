@@ -12,7 +12,7 @@ const DEVICES = 3; // of a user
 const USERS = 1000;
 const KEEPS_UP = 0.97; // of what is offered
 const FULL = 0.9; // of a core, or of all of them
-const OVERLOADED = /unavailable|rate_limited|was closed: 10\d\d/; // what a gateway says to more than it can take
+const OVERLOADED = /unavailable|was closed: 10\d\d|503 /; // what a gateway says to more than it can take
 const GIVE_UP = 2; // steps that were not kept up with, one after the other
 
 export const DEFAULT_STEPS = [500, 1000, 2000, 4000, 6000, 8000, 12000, 16000, 24000, 32000, 48000, 64000, 96000, 128000, 192000, 256000];
@@ -30,7 +30,8 @@ function coresOf(reports, what) {
 }
 
 // All generators at once, each with its part of the users.
-function generateAll(site, generators, args) {
+async function generateAll(site, generators, args) {
+    await site.ready();
     const share = USERS / generators;
     return Promise.all(
         Array.from({ length: generators }, (_, i) => {
