@@ -10,7 +10,7 @@
 
 enum {
     DRAIN_TICK_MS = 20,
-    LAST_WORDS_MS = 1000 /* after the drain: who has not gone by then is cut */
+    LAST_WORDS_MS = 2000 /* after the drain: who has not gone by then is cut */
 };
 
 struct net *net_create(uv_loop_t *loop, struct services *services,

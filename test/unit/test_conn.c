@@ -859,7 +859,7 @@ static void who_does_not_go_after_the_drain_is_cut(void **state)
     (void)state;
     conn->layer = &stubborn;
     net_drain(stage.net, 100);
-    stage_pass(1000);
+    stage_pass(2000);
     assert_true(stage_has(conn));
     stage_pass(300);
     assert_false(stage_has(conn));

@@ -25,7 +25,7 @@ export class Flock {
     #tag = `flock-${process.pid}-${Date.now().toString(36)}`;
     #options;
 
-    // secret: of the tokens; key: of the server API; polling: which part of the official clients polls.
+    // secret: of the tokens; key: of the server API, for waves; polling: which part of the official clients polls.
     constructor({ url, secret, key, clients, polling = 0.2 }) {
         this.#options = { url, secret, key };
         this.users = Math.ceil(clients / 2);

@@ -1,6 +1,7 @@
 // One part of a flock: some of its users, and the answers to what the flock asks (flock.mjs).
 
 import http from "node:http";
+import https from "node:https";
 
 import { mint, seconds } from "../../e2e/lib/token.mjs";
 import { FlockUser } from "./flock_user.mjs";
@@ -10,7 +11,7 @@ const AT_ONCE = 20;
 const FAULTS_SHOWN = 5;
 const DAY_S = 86400;
 
-const agent = new http.Agent({ keepAlive: true });
+const agent = new (url.startsWith("https") ? https : http).Agent({ keepAlive: true });
 let speaking = [];
 
 const users = Array.from({ length: count }, (_, i) => {
@@ -21,7 +22,7 @@ const users = Array.from({ length: count }, (_, i) => {
         url,
         token: mint({ sub: name, exp: seconds(DAY_S) }, { key: secret }),
         speaks: number % 2 === 0 ? "device" : "socket",
-        transport: (number % 100) / 100 < polling ? "polling" : "websocket",
+        transport: (Math.floor(number / 2) % 10) / 10 < polling ? "polling" : "websocket",
         agent,
     });
 });

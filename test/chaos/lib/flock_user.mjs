@@ -11,6 +11,7 @@ import WebSocket from "ws";
 import { player } from "../../../gateway/web/client/segue.js";
 
 const ANSWER_MS = 10000;
+const BEGINNING = 0.5;
 
 // Whether a client is there, and how long it was away each time.
 class Presence {
@@ -94,8 +95,8 @@ export class FlockUser {
         await this.#when(() => this.isHere);
         this.device.newTrack({ trackId: 1, fromIs: "flock", fromIsId: 1 });
         this.device.pause();
-        this.device.seek(0);
-        await this.#when(() => this.beliefs.every(({ place }) => place === 0));
+        this.device.seek(BEGINNING);
+        await this.#when(() => this.beliefs.every(({ place }) => place === BEGINNING));
         this.beliefs.forEach((belief) => (belief.returns = 0));
     }
 

@@ -1,8 +1,10 @@
 // Roll: every process of a site on one port (SO_REUSEPORT) restarted, one after the other, under a flock that acts; and
 // what came of it.
 
+import assert from "node:assert/strict";
+
 import { Gateway } from "../../e2e/lib/gateway.mjs";
-import { sleep } from "../../e2e/lib/patience.mjs";
+import { sleep, within } from "../../e2e/lib/patience.mjs";
 import { Redis } from "../../e2e/lib/redis.mjs";
 import { SECRET } from "../../e2e/lib/token.mjs";
 import { Flock } from "./flock.mjs";
@@ -60,9 +62,11 @@ export async function roll({ clients, processes = 3, drain, connectRate, every, 
             const held = (await leaving.metrics()).get("segue_connections");
             refused += await refusals(leaving);
             const begin = Date.now();
-            await leaving.terminate();
+            leaving.signal("SIGTERM");
+            await within(leaving.ended, "end of a process", drain * 1000 + patience);
             const exit = Date.now() - begin;
-            await leaving.close(); // it left without a complaint
+            assert.equal(await leaving.left(), 0);
+            await leaving.close(); // without a complaint
             await start(listen);
             await flock.back(patience);
             rolls.push({ begin, held, exit, back: Date.now() - begin });
