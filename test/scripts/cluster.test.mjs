@@ -166,3 +166,29 @@ test("run stays in the foreground, and Ctrl-C ends everybody", async (t) => {
     assert.ok(!gateways.some(({ pid }) => lives(pid)));
     await assert.rejects(request(`${url}/readyz`));
 });
+
+test("roll restarts every gateway where it was, and our own clients say that nothing was lost", async (t) => {
+    const cluster = Cluster.start(t, ["--replicas", "2", "--", "--drain", "2"]);
+    const before = cluster.status.gateways;
+    const said = cluster.does("roll", "--probe", "20");
+    assert.equal(said.match(/^gateway [12] +\d+ connections +ended after/gm).length, 2, said);
+    assert.match(said, /^2 gateways in .* connections moved/m);
+    assert.match(said, /20 clients, away [1-9]\d* times/);
+    assert.match(said, /nothing was lost, nothing came twice/);
+    const after = cluster.status.gateways;
+    assert.deepEqual(after.map(({ url, alive }) => [url, alive]), before.map(({ url }) => [url, true]));
+    after.forEach(({ pid }, i) => assert.notEqual(pid, before[i].pid));
+});
+
+test("roll stops at the first gateway that does not come up, and the others serve as before", async (t) => {
+    const cluster = Cluster.start(t, ["--replicas", "2"]);
+    const before = cluster.status.gateways;
+    assert.match(cluster.fails("roll", "--binary", "/no/such/binary"), /there is no \/no\/such\/binary/);
+    assert.match(cluster.fails("roll", "--binary", "/bin/false"), /1 did not start/);
+    const [first, second] = cluster.status.gateways;
+    assert.deepEqual([first.alive, second.alive, second.pid], [false, true, before[1].pid]);
+    assert.match(cluster.fails("roll"), /gateway 1 is dead/);
+    const player = await Player.open(doorOf(cluster.status), { token: cluster.token });
+    await player.hearsNothing();
+    await player.close();
+});
