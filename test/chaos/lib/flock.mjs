@@ -85,8 +85,20 @@ export class Flock {
         const start = Date.now();
         let here = 0;
         const all = async () => (here = await this.here()) === this.clients;
-        await until(all, () => `all are back: ${here} of ${this.clients}`, ms, 100);
+        try {
+            await until(all, () => `all are back: ${here} of ${this.clients}`, ms, 100);
+        } catch (error) {
+            throw new Error(`${error.message}; the others: ${await this.#missing()}`);
+        }
         return Date.now() - start;
+    }
+
+    // "12 player connecting, 3 player waiting: ..."
+    async #missing() {
+        const counts = new Map();
+        const { what = [] } = await this.#ask("missing");
+        what.forEach((text) => counts.set(text, (counts.get(text) ?? 0) + 1));
+        return [...counts].map(([text, count]) => `${count} ${text}`).join(", ");
     }
 
     // An event to everybody by the server API, once, however often it has to be asked for.

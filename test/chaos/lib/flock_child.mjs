@@ -46,6 +46,10 @@ const answers = {
     here() {
         return { here: users.flatMap(({ presences }) => presences).filter(({ isHere }) => isHere).length };
     },
+    // What those who are not here do: [text...].
+    missing() {
+        return { what: users.flatMap((user) => user.absent) };
+    },
     async stop() {
         users.forEach((user) => user.stop());
         await Promise.all(speaking);

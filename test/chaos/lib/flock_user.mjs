@@ -88,6 +88,16 @@ export class FlockUser {
         return this.presences.every(({ isHere }) => isHere);
     }
 
+    // What its clients that are not here do, in words.
+    get absent() {
+        const { device, socket, presences } = this;
+        const { transport } = socket.io.engine ?? {};
+        return [
+            `player ${device.status}${device.status === "waiting" ? `: ${device.reason}` : ""}`,
+            `socket ${transport?.name} ${socket.io._readyState} ${transport?.readyState}`,
+        ].filter((_, i) => !presences[i].isHere);
+    }
+
     // Connects; there is a state then that stands still.
     async arrive() {
         this.device.connect();
