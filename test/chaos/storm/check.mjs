@@ -13,6 +13,8 @@ import { checkStream } from "./check_stream.mjs";
 
 const MOST = 20; // violations that are told of one kind
 
+const concerns = ({ entities }, e) => entities?.includes(e) ?? true;
+
 export class Facts {
     writes = new Map(); // "e m" -> {m, e, c, v, said, known, ok}
     byEntity = new Map(); // e -> {writes, saws, begins, streams, reads}
@@ -51,13 +53,13 @@ export class Facts {
     }
 
     // May a write that was known then have been forgotten by Redis? One of which nobody knew may have been as well.
-    mayBeGone({ said, known }) {
-        return this.lost.some(({ since, until }) => said <= until && known >= since);
+    mayBeGone({ e, said, known }) {
+        return this.lost.some((one) => said <= one.until && known >= one.since && concerns(one, e));
     }
 
-    // Did Redis forget something between these times?
-    forgot(since, until) {
-        return this.lost.some((one) => one.until >= since && one.since <= until);
+    // Did Redis forget something of it between these times?
+    forgot(e, since, until) {
+        return this.lost.some((one) => one.until >= since && one.since <= until && concerns(one, e));
     }
 
     _said({ t, m, e, c, v }) {

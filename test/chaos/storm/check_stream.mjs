@@ -97,7 +97,7 @@ function checkRecovered(facts, entity, list, truth) {
             const { known } = facts.write(entity.e, m) ?? {};
             return known >= from && known <= begin.t + 60000;
         });
-        if (begin.recovers && !facts.forgot(from, begin.t) && missed.length < KEPT - 50) {
+        if (begin.recovers && !facts.forgot(entity.e, from, begin.t) && missed.length < KEPT - 50) {
             facts.violate("recovery", `${begin.c} was not recovered (at ${begin.t}, ${entity.e})`);
         }
     }

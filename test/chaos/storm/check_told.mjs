@@ -72,7 +72,7 @@ function checkConnection(facts, entity, saws, order, marks) {
         heard.add(id);
     }
     // What the histories of its welcomes, full or begun anew, leave out, nobody can tell it.
-    const holes = begins.filter((begin) => begin.c === c && (begin.full || facts.forgot(0, begin.t)));
+    const holes = begins.filter((begin) => begin.c === c && (begin.full || facts.forgot(e, 0, begin.t)));
     const numbers = [...heard].map(Number);
     const [from, to] = [Math.min(...numbers), Math.max(...numbers)];
     for (const id of order) {
@@ -94,7 +94,7 @@ export function checkLines(facts, entity) {
     for (const { c, m, t } of entity.saws) {
         const set = told.get(c) ?? new Set();
         told.set(c, set);
-        const excused = isFile ? facts.forgot(0, t) : facts.mayBeGone(facts.write(e, m));
+        const excused = isFile ? facts.forgot(e, 0, t) : facts.mayBeGone(facts.write(e, m));
         if (set.has(m) && !excused) {
             facts.violate("twice", `${c} was told ${m} of ${e} twice, again at ${t}`);
         }

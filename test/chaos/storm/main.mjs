@@ -19,6 +19,7 @@ const SPEC = {
     seconds: { type: "string", default: "120" },
     gateways: { type: "string", default: "3" },
     users: { type: "string", default: "5" },
+    redis: { type: "string", default: "single" },
     fsync: { type: "string", default: "everysec" },
     only: { type: "string" },
     without: { type: "string", default: "" },
@@ -58,6 +59,9 @@ function optionsOf(args) {
     if (!["everysec", "always"].includes(values.fsync)) {
         misused(`--fsync wants everysec or always, not '${values.fsync}'`);
     }
+    if (!["single", "cluster", "sentinel"].includes(values.redis)) {
+        misused(`--redis wants single, cluster or sentinel, not '${values.redis}'`);
+    }
     return {
         ...values,
         seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : numberOf(values, "seed", 0),
@@ -69,15 +73,13 @@ function optionsOf(args) {
     };
 }
 
-function tell({ violations, gone, counts }, fsync, lost) {
+function tell({ violations, gone, counts }, lost) {
     console.log(`${counts.said} said, ${counts.acknowledged} acknowledged, ${counts.seen} seen`);
     for (const { since, until, why } of lost) {
-        console.log(
-            `Redis, ${fsync}: what was acknowledged in ${((until - since) / 1000).toFixed(2)} s may be gone: ${why}`,
-        );
+        console.log(`Redis: what was acknowledged in ${((until - since) / 1000).toFixed(2)} s may be gone: ${why}`);
     }
     if (lost.length > 0) {
-        console.log(`${fsync}: ${gone.acknowledged} acknowledged commands and events are gone, as Redis documents`);
+        console.log(`${gone.acknowledged} acknowledged commands and events are gone, as Redis documents`);
     }
     violations.forEach((one) => console.log(`VIOLATION ${one}`));
 }
@@ -118,13 +120,12 @@ export async function main(args) {
         const found = check(records);
         tell(
             found,
-            "its",
             records.filter(({ k }) => k === "lost"),
         );
         return found.violations.length > 0 ? 1 : 0;
     }
     const plan = planOf(options);
-    const again = `--seed ${options.seed} --seconds ${options.seconds} --gateways ${options.gateways} --fsync ${options.fsync}`;
+    const again = `--seed ${options.seed} --seconds ${options.seconds} --gateways ${options.gateways} --redis ${options.redis} --fsync ${options.fsync}`;
     console.log(`chaos ${again} --users ${options.users}`);
     if (options.plan) {
         plan.forEach((fault) => console.log(lineOf(fault)));
@@ -138,7 +139,6 @@ export async function main(args) {
     const found = check(records);
     tell(
         found,
-        options.fsync,
         records.filter(({ k }) => k === "lost"),
     );
     if (found.violations.length > 0) {

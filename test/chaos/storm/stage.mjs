@@ -14,6 +14,7 @@ import { SECRET } from "../../e2e/lib/token.mjs";
 import { PING_MS, QUEUE } from "./actors.mjs";
 import { KEY } from "./backend.mjs";
 import { Disk } from "./disk.mjs";
+import { Shards } from "./shards.mjs";
 import { Wires } from "../../e2e/lib/wires.mjs";
 
 const LINES = 20000; // of the feed `news`, one a second
@@ -28,17 +29,24 @@ export class Stage {
     #redisState = "up"; // or "down", "paused"
     #tasks = new Set();
     #logs;
+    #entities;
 
     // logs: the directory where the logs of all processes go.
-    static async start({ gateways, fsync, history, logs }) {
+    // entities: those that a history tells of.
+    static async start({ gateways, redis, fsync, history, logs, entities }) {
         const stage = new Stage();
         stage.#history = history;
         stage.#logs = logs;
-        stage.disk = await Disk.start(fsync);
+        stage.#entities = entities;
+        if (redis === "single") {
+            stage.disk = await Disk.start(fsync);
+        } else {
+            stage.shards = await Shards.start(redis, fsync);
+        }
         stage.news = join(stage.#directory, "news.txt");
         writeFileSync(stage.news, Array.from({ length: LINES }, (_, i) => `${i + 1}\n`).join(""));
         for (let number = 0; number < gateways; number++) {
-            const link = await Wires.open([stage.redis.port]);
+            const link = stage.disk ? await Wires.open([stage.redis.port]) : null;
             stage.slots.push({ number, link, state: "down", past: 0 });
             stage.ports.push(0);
         }
@@ -49,7 +57,7 @@ export class Stage {
     }
 
     get redis() {
-        return this.disk.redis;
+        return (this.disk ?? this.shards).redis;
     }
 
     get gateways() {
@@ -66,7 +74,7 @@ export class Stage {
             ready: false,
             env: { SEGUE_JWT_SECRET: SECRET },
             flags: {
-                redis: `redis://127.0.0.1:${slot.link.port}`,
+                redis: slot.link ? `redis://127.0.0.1:${slot.link.port}` : this.shards.url(),
                 "api-key": KEY,
                 rate: 0,
                 drain: 1,
@@ -132,6 +140,10 @@ export class Stage {
     // Does it; the answer is false when there is nobody to do it to. What it takes to end it goes on behind.
     async inflict(fault) {
         const [whom] = fault.what.split("-");
+        if (whom === "master" || whom === "slot") {
+            const lost = (...what) => this.#lost(...what);
+            return this.shards.inflict(fault, this.#entities, lost, (task) => this.#later(task));
+        }
         const act = { gateway: this.#onGateway, redis: this.#onRedis, link: this.#onWires, net: this.#onWires }[whom];
         return act.call(this, fault);
     }
@@ -163,20 +175,22 @@ export class Stage {
         return true;
     }
 
-    #lost(since, until, why) {
+    // Epoch ms; entities: those that are concerned, all unless given.
+    #lost(since, until, why, entities) {
         if (since !== null) {
-            this.#history.note("lost", { since: this.#history.at(since), until, why });
+            const at = (ms) => this.#history.at(ms);
+            this.#history.note("lost", { since: at(since), until: at(until), why, ...(entities && { entities }) });
         }
     }
 
     async #redisDown(what) {
         if (what === "redis-kill") {
-            this.#lost(await this.disk.kill(), this.#history.now(), "killed while an fdatasync took its time");
+            this.#lost(await this.disk.kill(), Date.now(), "killed while an fdatasync took its time");
             return;
         }
         const { bytes, since } = await this.disk.losePower();
         this.#history.note("power", { bytes });
-        this.#lost(since, this.#history.now(), "lost power before an fdatasync");
+        this.#lost(since, Date.now(), "lost power before an fdatasync");
     }
 
     #onRedis({ what, kind, ms }) {
@@ -229,8 +243,9 @@ export class Stage {
         }
         this.slots.forEach(({ number, link }) => {
             this.door.restore(number);
-            link.restore(0);
+            link?.restore(0);
         });
+        await this.shards?.settled();
         await this.ready();
     }
 
@@ -238,8 +253,8 @@ export class Stage {
     async close() {
         await Promise.all(this.slots.filter(({ state }) => state === "up").map((slot) => this.#bury(slot, true)));
         this.door.close();
-        this.slots.forEach(({ link }) => link.close());
-        await this.disk.close();
+        this.slots.forEach(({ link }) => link?.close());
+        await (this.disk ?? this.shards).close();
         removeDirectory(this.#directory);
     }
 }

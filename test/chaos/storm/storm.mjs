@@ -13,12 +13,17 @@ import { Random } from "./random.mjs";
 import { Stage } from "./stage.mjs";
 import { Streams } from "./streams.mjs";
 
+const ROOMS = ["r0", "r1"];
+const TOPICS = ["f0", "f1"];
+const NEWS = "news"; // told from a file
 const SKEWS_S = [0, 180, -180, 3600];
 const HEALED_MS = 40000;
 const BULK = { pieces: 400, bytes: 8000 };
 const STREAMS_MS = 1000;
 
 export class Storm {
+    rooms = ROOMS;
+    topics = TOPICS;
     devices = [];
     cars = [];
     members = [];
@@ -46,8 +51,16 @@ export class Storm {
     }
 
     async run(logs) {
-        const { gateways, fsync } = this.options;
-        this.stage = await Stage.start({ gateways, fsync, history: this.history, logs });
+        const { gateways, redis, fsync, users } = this.options;
+        this.users = Array.from({ length: users }, (_, i) => `u${i}`);
+        const mine = this.users.flatMap((user) => [`state:${user}`, `events:${user}`]);
+        const entities = [
+            ...mine,
+            "events:*",
+            ...ROOMS.map((room) => `room:${room}`),
+            ...[...TOPICS, NEWS].map((topic) => `feed:${topic}`),
+        ];
+        this.stage = await Stage.start({ gateways, redis, fsync, history: this.history, logs, entities });
         try {
             this.#come();
             await this.#everybody("everybody has come");
@@ -67,10 +80,6 @@ export class Storm {
 
     // Names carry the user, so that a history can be read.
     #come() {
-        const { users } = this.options;
-        this.users = Array.from({ length: users }, (_, i) => `u${i}`);
-        this.rooms = ["r0", "r1"];
-        this.topics = ["f0", "f1"];
         this.backend = new Backend(this);
         this.#streams = new Streams(this.users, this.history);
         this.users.forEach((user, i) => {
@@ -90,7 +99,7 @@ export class Storm {
         for (const room of this.rooms) {
             this.members.push(...[0, 1, 2, 3].map((i) => new Member(this, `${room}-member-${i}`, room)));
         }
-        for (const topic of [...this.topics, "news"]) {
+        for (const topic of [...this.topics, NEWS]) {
             this.subscribers.push(...[0, 1].map((i) => new Subscriber(this, `${topic}-subscriber-${i}`, topic)));
         }
     }
