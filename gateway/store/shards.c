@@ -402,10 +402,15 @@ static void on_down(void *owner, struct node *node)
     shards->events->stale(shards->owner);
 }
 
+/* An old master, now a replica, goes on telling what is published on its shard: as the new one
+ * does. */
 static void on_message(void *owner, struct node *node, struct str channel, struct str payload)
 {
     struct shards *shards = owner;
 
+    if (shards->homes != NULL && home_of(shards, slot_of(channel)) != node) {
+        return;
+    }
     shards->telling = node;
     shards->events->message(shards->owner, channel, payload);
     shards->telling = NULL;
