@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/codec.h"
+#include "common/mem.h"
 
 enum {
     NUMBER_ROOM = 24
@@ -29,9 +30,26 @@ void poll_init(struct poll *poll, const struct services *services, const char *p
     memcpy(poll->token + POLL_OWNER_LENGTH, random, POLL_TOKEN_LENGTH - POLL_OWNER_LENGTH);
 }
 
+/* The close of a session is told of whoever waits for it. */
+struct poll_closing {
+    struct poll *poll; /* borrowed; NULL: nobody waits */
+    struct metrics *metrics;
+    struct ending ending;
+    struct buf texts; /* what `ending` points to */
+};
+
 void poll_finish(struct poll *poll)
 {
     store_forget(&poll->calls);
+    if (poll->closing != NULL) {
+        poll->closing->poll = NULL;
+        poll->closing = NULL;
+    }
+}
+
+bool poll_is_busy(const struct poll *poll)
+{
+    return poll->calls.count > 0 || poll->closing != NULL;
 }
 
 bool poll_is_ours(struct str token)
@@ -229,14 +247,14 @@ void poll_read(struct poll *poll, uint64_t room, poll_fn *done)
 }
 
 void poll_take(struct poll *poll, struct str version, struct str t, struct str marks,
-               size_t items, bool ping, poll_fn *done)
+               size_t items, bool ping, size_t bytes, poll_fn *done)
 {
     struct key_name session;
-    char a[NUMBER_ROOM], b[NUMBER_ROOM];
+    char a[NUMBER_ROOM], b[NUMBER_ROOM], c[NUMBER_ROOM];
 
     call(poll, SCRIPT_eio_take, STRS(name_of(poll, KEY_EIO, &session)),
          STRS(token_of(poll), version, t, marks, number(a, (int64_t)items),
-              ping ? STR("1") : STR("0"), timeout(poll, b)),
+              ping ? STR("1") : STR("0"), number(c, (int64_t)bytes), timeout(poll, b)),
          done);
 }
 
@@ -250,31 +268,85 @@ void poll_load(struct poll *poll, poll_fn *done)
 }
 
 void poll_commit(struct poll *poll, struct str version, struct str saved, struct str packets,
-                 bool pong, int64_t allowance, poll_fn *done)
+                 size_t bytes, bool pong, int64_t allowance, poll_fn *done)
 {
     const struct config *config = poll->services->config;
     uint64_t room =
         config->max_queue > config->max_batch ? config->max_queue : config->max_batch;
     struct key_name session, queue, channel;
-    char a[NUMBER_ROOM], b[NUMBER_ROOM], c[NUMBER_ROOM], d[NUMBER_ROOM];
+    char a[NUMBER_ROOM], b[NUMBER_ROOM], c[NUMBER_ROOM], d[NUMBER_ROOM], e[NUMBER_ROOM];
 
     call(poll, SCRIPT_eio_commit,
          STRS(name_of(poll, KEY_EIO, &session), name_of(poll, KEY_EIO_QUEUE, &queue),
               name_of(poll, KEY_EIO, &channel)),
-         STRS(version, saved, packets, pong ? STR("1") : STR("0"), number(a, allowance),
-              interval(poll, b), timeout(poll, c), number(d, (int64_t)room)),
+         STRS(version, saved, packets, number(e, (int64_t)bytes), pong ? STR("1") : STR("0"),
+              number(a, allowance), interval(poll, b), timeout(poll, c),
+              number(d, (int64_t)room)),
          done);
 }
 
-void poll_close(struct poll *poll, bool claimed, struct str words, bool told, poll_fn *done)
+static void on_closed(void *context, enum err err, const struct redisReply *reply)
 {
+    struct poll_closing *closing = context;
+    struct poll *poll = closing->poll;
+    struct poll_found found = {.word = POLL_AWAY, .reply = reply};
+
+    if (err == ERR_OK) {
+        found.word = reply_outcome(reply) == OUTCOME_APPLIED ? POLL_OK : POLL_UNKNOWN;
+    }
+    if (found.word == POLL_OK && closing->ending.event != NULL) {
+        closing->ending.age_ms = (uint64_t)reply_int(reply, 1);
+        closing->ending.bytes_in = (uint64_t)reply_int(reply, 2);
+        closing->ending.bytes_out = (uint64_t)reply_int(reply, 3);
+        ending_log(&closing->ending);
+        closing->metrics->closed[closing->ending.transport][closing->ending.reason]++;
+    }
+    buf_finish(&closing->texts);
+    mem_free(closing);
+    if (poll != NULL) {
+        poll->closing = NULL;
+        poll->done(poll->owner, &found);
+    }
+}
+
+/* Texts outlive the request that they came with. */
+static void keep_ending(struct poll_closing *closing, const struct ending *ending)
+{
+    struct str *parts[] = {&closing->ending.id, &closing->ending.user, &closing->ending.peer};
+    size_t at = 0;
+
+    closing->ending = *ending;
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        buf_add(&closing->texts, *parts[i]);
+    }
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        *parts[i] = str_from(buf_str(&closing->texts).at + at, parts[i]->len);
+        at += parts[i]->len;
+    }
+}
+
+void poll_close(struct poll *poll, bool claimed, struct str words, bool told,
+                const struct ending *ending, poll_fn *done)
+{
+    struct poll_closing *closing = mem_zero(sizeof(*closing));
     struct key_name session, queue, channel;
 
-    call(poll, SCRIPT_eio_close,
-         STRS(name_of(poll, KEY_EIO, &session), name_of(poll, KEY_EIO_QUEUE, &queue),
-              name_of(poll, KEY_EIO, &channel)),
-         STRS(claimed ? token_of(poll) : str_from("", 0), words, told ? STR("1") : STR("0")),
-         done);
+    closing->metrics = poll->services->metrics;
+    if (ending != NULL) {
+        keep_ending(closing, ending);
+    }
+    if (done != NULL) {
+        assert(!poll_is_busy(poll));
+        poll->done = done;
+        poll->closing = closing;
+        closing->poll = poll;
+    }
+    store_call(
+        poll->services->store, SCRIPT_eio_close,
+        STRS(name_of(poll, KEY_EIO, &session), name_of(poll, KEY_EIO_QUEUE, &queue),
+             name_of(poll, KEY_EIO, &channel)),
+        STRS(claimed ? token_of(poll) : str_from("", 0), words, told ? STR("1") : STR("0")),
+        NULL, on_closed, closing);
 }
 
 static void probe(struct poll *poll, uint64_t limit_ms, poll_fn *done)

@@ -5,6 +5,7 @@
 #ifndef SEGUE_GATEWAY_POLL_H
 #define SEGUE_GATEWAY_POLL_H
 
+#include "gateway/ending.h"
 #include "gateway/session.h"
 #include "gateway/store/keys.h"
 
@@ -50,7 +51,8 @@ struct poll {
     void *owner;
     poll_fn *done;
     struct store_calls calls;
-    enum script script; /* of the call under way */
+    struct poll_closing *closing; /* owned by the call that closes the session; NULL: none */
+    enum script script;           /* of the call under way */
     char sid[POLL_SID_LENGTH];
     char token[POLL_TOKEN_LENGTH]; /* the request's claim */
 };
@@ -70,13 +72,19 @@ void poll_open(struct poll *poll, struct str saved, struct str packets, int64_t 
 void poll_claim(struct poll *poll, struct str instead, struct str t, poll_fn *done);
 void poll_knock(struct poll *poll, poll_fn *done);
 void poll_read(struct poll *poll, uint64_t room, poll_fn *done);
+/* `bytes`: of the answer. */
 void poll_take(struct poll *poll, struct str version, struct str t, struct str marks,
-               size_t items, bool ping, poll_fn *done);
+               size_t items, bool ping, size_t bytes, poll_fn *done);
 void poll_load(struct poll *poll, poll_fn *done);
+/* `bytes`: of the request. */
 void poll_commit(struct poll *poll, struct str version, struct str saved, struct str packets,
-                 bool pong, int64_t allowance, poll_fn *done);
-/* `claimed`: only when our claim holds it. `told`: the words wait for the next GET. */
-void poll_close(struct poll *poll, bool claimed, struct str words, bool told, poll_fn *done);
+                 size_t bytes, bool pong, int64_t allowance, poll_fn *done);
+/* `claimed`: only when our claim holds it. `told`: the words wait for the next GET. `ending`
+ * (copied; NULL: somebody else tells) is told of, with what Redis knows, when it was this call
+ * that ended the session, also when nobody waits for it any more. */
+void poll_close(struct poll *poll, bool claimed, struct str words, bool told,
+                const struct ending *ending, poll_fn *done);
+bool poll_is_busy(const struct poll *poll); /* a call that is waited for is under way */
 void poll_probe(struct poll *poll, uint64_t limit_ms, poll_fn *done);
 void poll_unprobe(struct poll *poll);
 void poll_probed(struct poll *poll, poll_fn *done);

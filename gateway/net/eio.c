@@ -117,6 +117,29 @@ void eio_carry_pause(void *carrier, bool paused)
     (void)paused;
 }
 
+/* Only those that are opening can be refused. */
+void eio_carry_refuse(void *carrier, enum err err, const char *why)
+{
+    (void)carrier;
+    (void)err;
+    (void)why;
+}
+
+/* ---- the end ---- */
+
+void eio_close(struct http *http, struct poll *poll, const struct session *session,
+               enum reason reason, bool claimed, struct str words, bool told, poll_fn *done)
+{
+    struct ending ending = {
+        .event = "session closed", .peer = http_request(http)->peer, .reason = reason};
+
+    ending_of_session(&ending, session);
+    ending.protocol = poll->proto;
+    ending.transport = METRICS_TRANSPORT_POLLING;
+    ending.id = poll_sid(poll);
+    poll_close(poll, claimed, words, told, &ending, done);
+}
+
 /* ---- the handshake ---- */
 
 void eio_add_open(struct buf *to, const struct net *net, struct str sid, bool may_upgrade)

@@ -5,6 +5,7 @@
 #include "gateway/net/eio.h"
 #include "gateway/net/eio_packet.h"
 #include "gateway/net/ws.h"
+#include "gateway/poll.h"
 #include "gateway/session_place.h"
 
 /* The official server's errors: name, code on the wire, HTTP status, text. */
@@ -42,6 +43,11 @@ bool eio_add_msg(struct buf *body, const struct msg *msg, uint64_t room); /* fal
 /* Of a carrier that lives for one request: nothing to accept, to trim, to pause. */
 void eio_carry_nothing(void *carrier);
 void eio_carry_pause(void *carrier, bool paused);
+void eio_carry_refuse(void *carrier, enum err err, const char *why);
+
+/* poll_close for the request `http`, with the line about the end; `session` may be NULL. */
+void eio_close(struct http *http, struct poll *poll, const struct session *session,
+               enum reason reason, bool claimed, struct str words, bool told, poll_fn *done);
 
 /* The packet that opens a session. */
 void eio_add_open(struct buf *to, const struct net *net, struct str sid, bool may_upgrade);

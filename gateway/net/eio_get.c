@@ -168,7 +168,7 @@ static void take(struct net_later *later)
     enter(get, TAKING);
     get->proto->marks(get->session, &marks);
     poll_take(&get->poll, buf_str(&get->version), str_from(get->t, get->t_len), buf_str(&marks),
-              get->items, get->ping, on_taken);
+              get->items, get->ping, get->out.len, on_taken);
     buf_finish(&marks);
 }
 
@@ -192,7 +192,7 @@ static void on_closed(void *owner, const struct poll_found *found)
 
 /* A client that was told something last acts on it only when the transport's end is not told
  * with it: that waits for its next GET. */
-static void end_session(struct eio_get *get)
+static void end_session(struct eio_get *get, enum reason reason)
 {
     bool told = get->out.len > 0;
 
@@ -201,17 +201,10 @@ static void end_session(struct eio_get *get)
     }
     enter(get, ENDING);
     poll_finish(&get->poll);
-    poll_close(&get->poll, true, STR("1"), told, on_closed);
+    eio_close(get->http, &get->poll, get->session, reason, true, STR("1"), told, on_closed);
 }
 
 /* ---- what the session may ask for ---- */
-
-static void carry_refuse(void *carrier, enum err err, const char *why)
-{
-    (void)carrier; /* only those that are opening can be refused */
-    (void)err;
-    (void)why;
-}
 
 static bool carry_send(void *carrier, struct msg *msg)
 {
@@ -248,14 +241,14 @@ static void carry_close(void *carrier, enum reason reason)
         enter(get, READING);
         conn_deadline(http_conn(get->http), RETRY_MS);
     } else {
-        end_session(get);
+        end_session(get, reason);
     }
 }
 
 static const struct transport transport = {
     .metric = METRICS_TRANSPORT_POLLING,
     .accept = eio_carry_nothing,
-    .refuse = carry_refuse,
+    .refuse = eio_carry_refuse,
     .send = carry_send,
     .trim = eio_carry_nothing,
     .pause = eio_carry_pause,
@@ -318,7 +311,7 @@ static void use(struct eio_get *get, const struct poll_found *found)
     if (get->session == NULL || !str_equal(found->version, buf_str(&get->version))) {
         enter(get, READING); /* what it says at once is no end yet */
         if (!load_session(get, found)) {
-            end_session(get);
+            end_session(get, REASON_INTERNAL);
             return;
         }
     }
@@ -389,7 +382,8 @@ static void on_knocked(void *owner, const struct poll_found *found)
         claim(get);
     } else if (found->word == POLL_OK) {
         enter(get, ENDING);
-        poll_close(&get->poll, false, STR("1"), false, NULL);
+        eio_close(get->http, &get->poll, get->session, REASON_PROTOCOL, false, STR("1"), false,
+                  NULL);
         refuse(get, EIO_ERROR_REQUEST);
     } else {
         unavailable(get);
@@ -417,7 +411,8 @@ static void on_held(struct eio_get *get, struct str holder)
         claim(get);
     } else {
         enter(get, ENDING);
-        poll_close(&get->poll, false, STR("1"), false, NULL);
+        eio_close(get->http, &get->poll, get->session, REASON_PROTOCOL, false, STR("1"), false,
+                  NULL);
         refuse(get, EIO_ERROR_REQUEST);
     }
 }
@@ -513,7 +508,8 @@ static void on_gone(void *owner)
     struct eio_get *get = owner;
 
     poll_finish(&get->poll);
-    poll_close(&get->poll, true, str_from("", 0), false, NULL);
+    eio_close(get->http, &get->poll, get->session, REASON_PEER_LOST, true, STR(""), false,
+              NULL);
     if (get->session != NULL) {
         get->session->brief = false;
     }

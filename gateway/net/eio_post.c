@@ -114,7 +114,8 @@ static void end_session(struct eio_post *post, enum reason reason)
         eio_add_text(&post->out, STR("1"));
     }
     poll_finish(&post->poll);
-    poll_close(&post->poll, false, buf_str(&post->out), told, on_closed);
+    eio_close(post->http, &post->poll, post->session, reason, false, buf_str(&post->out), told,
+              on_closed);
 }
 
 /* ---- what the session may ask for ---- */
@@ -211,7 +212,8 @@ static void commit(struct eio_post *post)
     post->state = COMMITTING;
     post->proto->save(post->session, &saved);
     poll_commit(&post->poll, buf_str(&post->version), buf_str(&saved), buf_str(&post->out),
-                post->pong, post->session->allowance, on_committed);
+                http_request(post->http)->body.len, post->pong, post->session->allowance,
+                on_committed);
     buf_finish(&saved);
 }
 
@@ -277,7 +279,7 @@ static void go_on(struct net_later *later)
 
     if (post->state == FEEDING) {
         feed(post);
-    } else if (post->state == ENDING && post->poll.calls.count == 0) {
+    } else if (post->state == ENDING && !poll_is_busy(&post->poll)) {
         unavailable(post);
     }
 }
@@ -389,6 +391,7 @@ static void on_opened(void *owner, const struct poll_found *found)
         unavailable(post);
         return;
     }
+    post->net->services->metrics->opened[post->proto->metric][METRICS_TRANSPORT_POLLING]++;
     eio_add_open(&packet, post->net, poll_sid(&post->poll), true);
     eio_answer(post->http, buf_str(&packet));
     buf_finish(&packet);

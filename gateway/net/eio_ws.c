@@ -133,7 +133,7 @@ static void upgraded_closed(struct ws *ws)
 
     poll_init(&poll, ws_net(ws)->services, ws_session(ws)->proto->name,
               session_id(ws_session(ws)), NULL);
-    poll_close(&poll, false, str_from("", 0), false, NULL);
+    poll_close(&poll, false, str_from("", 0), false, NULL, NULL);
 }
 
 static const struct ws_kind upgraded_kind = {
@@ -196,6 +196,7 @@ static void on_upgraded(void *owner, const struct poll_found *found)
     probe->state = UPGRADED;
     session = session_create(probe->net->services, probe->proto, ws_transport(), ws, NULL);
     session_adopt(session, poll_sid(&probe->poll));
+    probe->net->services->metrics->opened[probe->proto->metric][METRICS_TRANSPORT_WEBSOCKET]++;
     ws_adopt(ws, &upgraded_kind, session);
     conn_peer_text(probe->conn, peer);
     session_keep_place(session, LIMITS_ADDRESS, str_of(peer));

@@ -7,7 +7,7 @@
 -- Returns {outcome, word}. Refused: unknown, wrong, changed (another POST was quicker), full (nobody fetches).
 
 local session, queue, channel = unpack(KEYS)
-local version, saved, packets, pong, allowance, interval, timeout, queue_max = unpack(ARGV)
+local version, saved, packets, bytes, pong, allowance, interval, timeout, queue_max = unpack(ARGV)
 
 local kind, current, before, due, claim = unpack(call('HMGET', session, 'kind', 'v', 'saved', 'due', 'claim'))
 if is_gone(due, timeout) then
@@ -28,6 +28,7 @@ if pong == '1' then
     call('HDEL', session, 'pinged', 'ping')
 end
 call('HSET', session, 'allowance', allowance, 'charged', now_us)
+call('HINCRBY', session, 'in', bytes)
 if saved ~= before then
     call('HSET', session, 'saved', saved, 'v', current + 1)
 end

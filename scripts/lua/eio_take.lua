@@ -6,7 +6,7 @@
 -- Returns {outcome, word}: applied; no_state: another version; refused: unknown.
 
 local session = unpack(KEYS)
-local claim, version, t, marks, items, ping, timeout = unpack(ARGV)
+local claim, version, t, marks, items, ping, bytes, timeout = unpack(ARGV)
 
 local holder, current, due = unpack(call('HMGET', session, 'claim', 'v', 'due'))
 if holder ~= claim or is_gone(due, timeout) then
@@ -17,4 +17,5 @@ if current ~= version then
 end
 call('HSET', session, 'sent', marks, 'items', items, 'ping', ping, 't', t)
 call('HDEL', session, 'claim')
+call('HINCRBY', session, 'out', bytes)
 return {'applied'}

@@ -94,6 +94,50 @@ describe("the end of a connection", () => {
         }
     });
 
+    describe("of a polling session", () => {
+        const ended = (on, reason) => closed(on, { transport: "polling", reason });
+
+        test("is told by the process that ended it, with what all processes carried", async () => {
+            const user = site.user();
+            const before = await ended(1, "left");
+            const session = await site.pollingOf(user);
+            await session.send('42["ping"]');
+            assert.equal((await session.post("1", { on: site.gateways[1] })).status, 200);
+            const [end] = await ends(site.gateways[1], user);
+            assert.deepEqual([end.protocol, end.transport, end.reason, end.code], ["playback", "polling", "left", "1000"]);
+            assert.equal(end.id, session.sid);
+            assert.ok(Number(end.bytes_in) >= 30 && Number(end.bytes_out) >= 30, `${end.bytes_in} in, ${end.bytes_out} out`);
+            assert.ok(end.age_ms >= 0 && end.age_ms < 60000);
+            assert.equal(endsOf(site.gateways[0]).filter(({ id }) => id === session.sid).length, 0, "nobody else tells it");
+            assert.equal((await ended(1, "left")) - (before ?? 0), 1);
+        });
+
+        test("that is given up, or asked for twice, is told once", async () => {
+            const [gone, twice] = [site.user(), site.user()];
+            const left = await site.pollingOf(gone);
+            (await site.hanging(left, { on: site.gateways[0] })).abort();
+            const [end] = await ends(site.gateways[0], gone);
+            assert.deepEqual([end.transport, end.reason], ["polling", "peer lost"]);
+
+            const session = await site.pollingOf(twice);
+            await site.hanging(session, { on: site.gateways[0] });
+            assert.equal((await session.request({ on: site.gateways[1] })).status, 400);
+            const told = () => site.gateways.flatMap(endsOf).filter(({ id }) => id === session.sid);
+            await until(() => told().length > 0, "a line");
+            await sleep(200);
+            assert.deepEqual(told().map(({ transport, reason }) => [transport, reason]), [["polling", "protocol error"]]);
+        });
+
+        test("that becomes a WebSocket is told as one", async () => {
+            const user = site.user();
+            const client = await site.client(user, 0);
+            await until(() => client.socket.io.engine.transport.name === "websocket", "the upgrade");
+            client.close();
+            const [end] = await ends(site.gateways[0], user);
+            assert.deepEqual([end.protocol, end.transport], ["playback", "websocket"]);
+        });
+    });
+
     test("what was counted is what was told", async () => {
         const user = site.user();
         const left = () => closed(0, { transport: "websocket", reason: "closed_by_peer" });

@@ -53,17 +53,17 @@ class Session {
         return { version, saved, marks, wait, ping, probing, items };
     }
 
-    take(token, { version = "1", t = "t", marks = "marks", items = 0, ping = 0 } = {}) {
-        return this.#call("take", [this.key], token, version, t, marks, items, ping, this.timeout);
+    take(token, { version = "1", t = "t", marks = "marks", items = 0, ping = 0, bytes = 7 } = {}) {
+        return this.#call("take", [this.key], token, version, t, marks, items, ping, bytes, this.timeout);
     }
 
     load(row = "row") {
         return this.#call("load", [this.key], row, this.timeout);
     }
 
-    commit({ version = "1", saved = "saved", packets = "", pong = 0, allowance = 50, max = QUEUE_MAX } = {}) {
+    commit({ version = "1", saved = "saved", packets = "", bytes = 5, pong = 0, allowance = 50, max = QUEUE_MAX } = {}) {
         const times = [allowance, this.interval, this.timeout, max];
-        return this.#call("commit", this.keys, version, saved, packets, pong, ...times);
+        return this.#call("commit", this.keys, version, saved, packets, bytes, pong, ...times);
     }
 
     close({ claim = "", words = "1", told = 0 } = {}) {
@@ -381,7 +381,7 @@ describe("polling", () => {
         test("a GET that waits gets the words; the session is gone", async () => {
             const made = await (await opened({ packets: "40" })).listen();
             await made.claim("a");
-            assert.deepEqual(await made.close({ words: "6" }), ["applied"]);
+            assert.equal((await made.close({ words: "6" }))[0], "applied");
             assert.deepEqual(await made.published(), [["x", "6"]]);
             assert.deepEqual(await made.load(), ["refused", "unknown"]);
             assert.deepEqual(await made.claim("b"), ["refused", "unknown"]);
@@ -398,21 +398,36 @@ describe("polling", () => {
             assert.ok(left > 0 && left <= 5000, `${left}`);
         });
 
+        test("whoever closes it is told its age and what it carried, for the log", async () => {
+            const made = await opened();
+            const began = Date.now();
+            await made.commit({ bytes: 11 });
+            await made.commit({ version: "1", bytes: 22 });
+            await made.claim("a");
+            await made.take("a", { bytes: 1000 });
+            await made.claim("b");
+            await made.take("b", { bytes: 1 });
+            await sleep(100);
+            const [outcome, age, bytesIn, bytesOut] = await made.close();
+            assert.deepEqual([outcome, bytesIn, bytesOut], ["applied", 33, 1001]);
+            assert.ok(age >= 99 && age <= Date.now() - began + 1000, `${age} ms`);
+        });
+
         test("by its own GET nothing is left", async () => {
             const made = await (await opened({ packets: "40" })).listen();
             await made.claim("a");
             assert.deepEqual(await made.close({ claim: "b" }), ["refused"]);
-            assert.deepEqual(await made.close({ claim: "a" }), ["applied"]);
+            assert.equal((await made.close({ claim: "a" }))[0], "applied");
             assert.equal(await made.exists(), 0);
             assert.deepEqual(await made.published(), []);
         });
 
         test("without a GET nothing is left either, unless the next one is to be told", async () => {
             const made = await opened({ packets: "40" });
-            assert.deepEqual(await made.close(), ["applied"]);
+            assert.equal((await made.close())[0], "applied");
             assert.equal(await made.exists(), 0);
             await made.open({ packets: "40" });
-            assert.deepEqual(await made.close({ words: "41", told: 1 }), ["applied"]);
+            assert.equal((await made.close({ words: "41", told: 1 }))[0], "applied");
             near((await made.left())[0], 60000);
             assert.deepEqual(await made.load(), ["refused", "unknown"]);
             assert.deepEqual(await made.commit(), ["refused", "unknown"]);
@@ -426,7 +441,7 @@ describe("polling", () => {
         test("the GET that ends it leaves the words to the next", async () => {
             const made = await opened();
             await made.claim("a");
-            assert.deepEqual(await made.close({ claim: "a", words: "1", told: 1 }), ["applied"]);
+            assert.equal((await made.close({ claim: "a", words: "1", told: 1 }))[0], "applied");
             assert.deepEqual(await made.claim("b"), ["refused", "closed", "1"]);
             assert.equal(await made.exists(), 0);
         });

@@ -4,8 +4,8 @@
 
 #define CLAIM(instead, t) "eio_claim fake CLAIM " instead " " t " 20000\n"
 #define READ              "eio_read CLAIM 20000 1000\n"
-#define TAKE(version, t, items, ping)                                                          \
-    "eio_take CLAIM " version " " t " marks " items " " ping " 20000\n"
+#define TAKE(version, t, items, ping, bytes)                                                   \
+    "eio_take CLAIM " version " " t " marks " items " " ping " " bytes " 20000\n"
 #define SUBSCRIBE          "SUBSCRIBE " CHANNEL "\n"
 #define UNSUBSCRIBE        "UNSUBSCRIBE " CHANNEL "\n"
 #define CLOSE(words, told) "eio_close CLAIM " words " " told "\n"
@@ -39,7 +39,7 @@ static struct client taking(void)
 
     session_say(proto_side.session, STR("hello"));
     turns();
-    assert_asked(TAKE("7", "t1", "0", "0"));
+    assert_asked(TAKE("7", "t1", "0", "0", "6"));
     return client;
 }
 
@@ -68,7 +68,7 @@ static void it_reads_as_soon_as_it_has_both_claim_and_channel(void **state)
     confirm();
     assert_asked(READ);
     REPLY("applied", "7", "state", "", "0", "1", "0");
-    assert_asked(TAKE("7", "t1", "0", "1"));
+    assert_asked(TAKE("7", "t1", "0", "1", "1"));
     REPLY("applied");
     assert_answer(&client, 200, "2");
 }
@@ -81,7 +81,7 @@ static void what_is_queued_comes_first_and_as_it_is_stamped(void **state)
     proto_side.words = "loaded";
     client = reading();
     REPLY("applied", "7", "state", "", "0", "1", "0", "4a\x1f", "4b\036bAQI=");
-    assert_asked(TAKE("7", "t1", "2", "1"));
+    assert_asked(TAKE("7", "t1", "2", "1", "22"));
     REPLY("applied");
     assert_answer(&client, 200, "4loaded\0364a!\0364b\036bAQI=\0362");
 }
@@ -96,7 +96,7 @@ static void a_body_is_as_long_as_it_may_be_and_no_longer(void **state)
     piece[0] = '4';
     piece[700] = '\0';
     REPLY("applied", "7", "state", "", "25000", "0", "0", piece, piece);
-    assert_asked(TAKE("7", "t1", "1", "0"));
+    assert_asked(TAKE("7", "t1", "1", "0", "700"));
     REPLY("applied");
     assert_answer(&client, 200, piece);
 }
@@ -111,7 +111,7 @@ static void what_has_no_room_in_a_body_is_the_protocols_to_keep(void **state)
     assert_true(session_say(proto_side.session, str_from(words, sizeof(words))));
     assert_false(session_say(proto_side.session, str_from(words, sizeof(words))));
     turns();
-    assert_asked(TAKE("7", "t1", "0", "0"));
+    assert_asked(TAKE("7", "t1", "0", "0", "601"));
     assert_false(session_say(proto_side.session, STR("too late for this answer")));
     leave(&client);
 }
@@ -128,7 +128,7 @@ static void it_waits_for_what_is_under_way(void **state)
     assert_quiet(&client);
     session_settle(proto_side.session);
     turns();
-    assert_asked(TAKE("7", "t1", "0", "0"));
+    assert_asked(TAKE("7", "t1", "0", "0", "7"));
     leave(&client);
 }
 
@@ -141,7 +141,7 @@ static void a_post_that_was_quicker_is_read_and_all_is_made_anew(void **state)
     assert_asked(READ);
     REPLY("applied", "8", "newer", "told", "25000", "0", "0", "4reply");
     assert_heard("Lnewer,told;b"); /* the old one ends after the new one is there */
-    assert_asked(TAKE("8", "t1", "1", "0"));
+    assert_asked(TAKE("8", "t1", "1", "0", "6"));
     REPLY("applied");
     assert_answer(&client, 200, "4reply");
 }
@@ -160,7 +160,7 @@ static void a_wake_up_reads_what_was_queued(void **state)
     assert_asked(READ);
     assert_heard(""); /* the same version: nothing is loaded again */
     REPLY("applied", "7", "state", "told", "25000", "0", "0", "4one");
-    assert_asked(TAKE("7", "t1", "1", "0"));
+    assert_asked(TAKE("7", "t1", "1", "0", "4"));
     leave(&client);
 }
 
@@ -178,7 +178,7 @@ static void a_ping_comes_when_redis_says_so(void **state)
     pass(100);
     assert_asked(READ);
     REPLY("applied", "7", "state", "told", "0", "1", "0");
-    assert_asked(TAKE("7", "t1", "0", "1"));
+    assert_asked(TAKE("7", "t1", "0", "1", "1"));
     REPLY("applied");
     assert_answer(&client, 200, "2");
 }
@@ -446,7 +446,7 @@ static void a_get_beside_an_upgrade_is_let_go_soon(void **state)
     REPLY("applied", "7", "state", "told", "25000", "0", "1");
     assert_quiet(&client);
     pass(120);
-    assert_asked(TAKE("7", "t1", "0", "0"));
+    assert_asked(TAKE("7", "t1", "0", "0", "0"));
     REPLY("applied");
     assert_answer(&client, 200, "6");
 }
@@ -457,7 +457,7 @@ static void data_goes_before_the_upgrade(void **state)
 
     (void)state;
     REPLY("applied", "7", "state", "", "25000", "0", "1", "4data");
-    assert_asked(TAKE("7", "t1", "1", "0"));
+    assert_asked(TAKE("7", "t1", "1", "0", "5"));
     REPLY("applied");
     assert_answer(&client, 200, "4data");
 }
@@ -500,7 +500,7 @@ static void a_get_outlives_redis(void **state)
     assert_heard("Lstate,told;");
     session_say(proto_side.session, STR("again"));
     turns();
-    assert_asked(TAKE("7", "t1", "0", "0"));
+    assert_asked(TAKE("7", "t1", "0", "0", "6"));
     REPLY("applied");
     assert_answer(&client, 200, "4again");
 }
@@ -546,7 +546,7 @@ static void a_process_that_ends_lets_its_gets_go_and_their_sessions_live(void **
     stage.services.draining = true;
     net_drain(stage.net, 0);
     pass(30);
-    assert_asked(TAKE("7", "t1", "0", "0"));
+    assert_asked(TAKE("7", "t1", "0", "0", "0"));
     REPLY("applied");
     assert_heard("b");
     assert_answer(&client, 200, "6");
@@ -562,7 +562,7 @@ static void also_one_that_is_not_that_far_yet(void **state)
     net_drain(stage.net, 0);
     pass(30);
     REPLY("applied", "7", "state", "told", "25000", "0", "0");
-    assert_asked(TAKE("7", "t1", "0", "0"));
+    assert_asked(TAKE("7", "t1", "0", "0", "0"));
     REPLY("applied");
     assert_answer(&client, 200, "6");
 }

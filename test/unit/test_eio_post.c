@@ -4,11 +4,12 @@
 #include "test/unit/eio_stage.h"
 
 #define LOAD "eio_load fake 20000\n"
-#define COMMIT(packets, pong)                                                                  \
-    "eio_commit 7 saved " packets " " pong " 100000 25000 20000 262144\n"
-#define COMMIT_LESS(packets, n) "eio_commit 7 saved " packets " 0 " n " 25000 20000 262144\n"
-#define CLOSE(words, told)      "eio_close  " words " " told "\n"
-#define LOADED                  "applied", "7", "state", "told", "100000", "0"
+#define COMMIT(packets, bytes, pong)                                                           \
+    "eio_commit 7 saved " packets " " bytes " " pong " 100000 25000 20000 262144\n"
+#define COMMIT_LESS(packets, bytes, n)                                                         \
+    "eio_commit 7 saved " packets " " bytes " 0 " n " 25000 20000 262144\n"
+#define CLOSE(words, told) "eio_close  " words " " told "\n"
+#define LOADED             "applied", "7", "state", "told", "100000", "0"
 #define HELLO(sid)                                                                             \
     "0{\"sid\":\"" sid "\",\"upgrades\":[\"websocket\"],\"pingInterval\":25000,"               \
     "\"pingTimeout\":20000,\"maxPayload\":1000}"
@@ -120,7 +121,7 @@ static void packets_are_taken_in_their_order_and_kept_before_the_ok(void **state
                                  "Lstate,told,deaf;w(one)[3](say two)(\xd0\xb6)");
 
     (void)state;
-    assert_asked(COMMIT_LESS("bAQID\0364two", "96000"));
+    assert_asked(COMMIT_LESS("bAQID\0364two", "25", "96000"));
     client_hears_nothing(&client);
     REPLY("applied");
     assert_answer(&client, 200, "ok");
@@ -132,7 +133,7 @@ static void a_pong_is_for_the_session(void **state)
     struct client client = taken("3", "Lstate,told,deaf;w");
 
     (void)state;
-    assert_asked(COMMIT("", "1"));
+    assert_asked(COMMIT("", "1", "1"));
     REPLY("applied");
     assert_answer(&client, 200, "ok");
 }
@@ -146,7 +147,7 @@ static void what_is_under_way_is_waited_for(void **state)
     session_say(proto_side.session, STR("done"));
     session_settle(proto_side.session);
     turns();
-    assert_asked(COMMIT_LESS("4done", "98000"));
+    assert_asked(COMMIT_LESS("4done", "12", "98000"));
     REPLY("applied");
     assert_answer(&client, 200, "ok");
 }
@@ -161,7 +162,7 @@ static void what_follows_a_packet_that_holds_waits_for_it(void **state)
     session_settle(proto_side.session);
     turns();
     assert_heard("(next)");
-    assert_asked(COMMIT_LESS("", "98000"));
+    assert_asked(COMMIT_LESS("", "11", "98000"));
     REPLY("applied");
     assert_answer(&client, 200, "ok");
 }
@@ -192,13 +193,13 @@ static void the_rate_counts_from_post_to_post(void **state)
     (void)state;
     REPLY("applied", "7", "state", "told", "-5000", "120000"); /* 0.12 s: six messages */
     assert_heard("Lstate,told,deaf;w(a)");
-    assert_asked(LOAD COMMIT_LESS("", "0"));
+    assert_asked(LOAD COMMIT_LESS("", "2", "0"));
     REPLY("applied");
     assert_answer(&client, 200, "ok");
     client = post("4a");
     REPLY("applied", "7", "state", "told", "-5000",
           "1000000000000"); /* never beyond the burst */
-    assert_asked(LOAD COMMIT_LESS("", "99000"));
+    assert_asked(LOAD COMMIT_LESS("", "2", "99000"));
     leave(&client);
 }
 
@@ -384,7 +385,7 @@ static void a_client_may_leave_at_any_moment_and_its_session_lives(void **state)
     client = taken("4a", "Lstate,told,deaf;w(a)");
     leave(&client); /* it is being kept */
     assert_heard("b");
-    assert_asked(COMMIT_LESS("", "99000"));
+    assert_asked(COMMIT_LESS("", "2", "99000"));
     REPLY("applied");
     client = taken("1", "Lstate,told,deaf;wFc");
     leave(&client); /* it ends */

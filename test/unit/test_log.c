@@ -458,8 +458,8 @@ static void a_reader_that_stands_still_costs_lines_but_no_time(void **state)
         for (char *line = strtok(caught, "\n"); line != NULL; line = strtok(NULL, "\n")) {
             int number;
 
-            assert_int_equal(sscanf(strstr(line, " info event "), " info event number=%d", &number),
-                             1);
+            assert_int_equal(
+                sscanf(strstr(line, " info event "), " info event number=%d", &number), 1);
             assert_int_equal(number, lines++);
         }
         log_flush();

@@ -146,18 +146,18 @@ static void every_call_says_what_its_script_wants(void **state)
     poll_read(&stage.poll, 77, NULL);
     snprintf(expected, sizeof(expected), "2 " KEY " " LIST " %.24s 20000 77", token);
     assert_asked(SCRIPT_eio_read, expected);
-    poll_take(&stage.poll, STR("3"), STR("t"), STR("m"), 2, true, NULL);
-    snprintf(expected, sizeof(expected), "1 " KEY " %.24s 3 t m 2 1 20000", token);
+    poll_take(&stage.poll, STR("3"), STR("t"), STR("m"), 2, true, 77, NULL);
+    snprintf(expected, sizeof(expected), "1 " KEY " %.24s 3 t m 2 1 77 20000", token);
     assert_asked(SCRIPT_eio_take, expected);
     poll_load(&stage.poll, NULL);
     assert_asked(SCRIPT_eio_load, "1 " KEY " row 20000");
-    poll_commit(&stage.poll, STR("3"), STR("s"), STR("p"), false, 9, NULL);
+    poll_commit(&stage.poll, STR("3"), STR("s"), STR("p"), 88, false, 9, NULL);
     assert_asked(SCRIPT_eio_commit,
-                 "3 " KEY " " LIST " " KEY " 3 s p 0 9 25000 20000 1000"); /* the larger */
-    poll_close(&stage.poll, true, STR("w"), true, NULL);
+                 "3 " KEY " " LIST " " KEY " 3 s p 88 0 9 25000 20000 1000"); /* the larger */
+    poll_close(&stage.poll, true, STR("w"), true, NULL, NULL);
     snprintf(expected, sizeof(expected), "3 " KEY " " LIST " " KEY " %.24s w 1", token);
     assert_asked(SCRIPT_eio_close, expected);
-    poll_close(&stage.poll, false, STR("w"), false, NULL);
+    poll_close(&stage.poll, false, STR("w"), false, NULL, NULL);
     assert_asked(SCRIPT_eio_close, "3 " KEY " " LIST " " KEY "  w 0");
     poll_unprobe(&stage.poll);
     snprintf(expected, sizeof(expected), "1 " KEY " row %.24s 0 20000", token);

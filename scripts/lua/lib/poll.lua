@@ -6,7 +6,7 @@
 -- behind it), items (of the queue), ping (1: it had one), t (of its request); claim (of the GET that is being
 -- served); upgrade (of a prober), void (ms: when the prober's time is over), probed (1: it was answered, polls are
 -- let go); allowance, charged (the rate's bucket, and the microsecond it was worked out); closed (the claim that a
--- closed session had), last (the words for it).
+-- closed session had), last (the words for it); for the log: born (ms), in, out (bytes of packets).
 
 local now_ms = math.floor(now_us / 1000)
 
