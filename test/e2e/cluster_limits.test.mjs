@@ -67,7 +67,6 @@ describe("connections of a user", () => {
         const client = await site.client(user, 0); // polling, then websocket
         await until(() => client.socket.io.engine.transport.name === "websocket", "the upgrade");
         const rooms = client.socket.io.socket("/rooms", { auth: { token: tokenOf(user) } });
-        rooms.connect();
         await until(() => rooms.connected, "a second namespace");
         await site.player(user, 1);
         await site.player(user, 2);
