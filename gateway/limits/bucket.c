@@ -74,7 +74,7 @@ enum bucket_outcome bucket_spend(struct bucket *bucket, const struct bucket_rule
     if (bucket->share <= 0 && !may_ask) {
         return BUCKET_FULL;
     }
-    bucket->owing = bucket->share < 0;
+    bucket->owing = bucket->share < 0 && bucket->scarce;
     if (bucket->owing) {
         return BUCKET_FULL_ASK;
     }
@@ -93,7 +93,8 @@ void bucket_answered(struct bucket *bucket, const struct bucket_rule *rule, int6
 {
     granted = least(most(granted, 0), bucket->asked);
     bucket->share = least(bucket->share + granted, rule->burst);
-    if (granted < bucket->asked) {
+    bucket->scarce = granted < bucket->asked;
+    if (bucket->scarce) {
         bucket->full_ms = now_ms + (uint64_t)least(most(wait_ms, WAIT_LEAST_MS), WAIT_MOST_MS);
     }
     bucket->asked = 0;

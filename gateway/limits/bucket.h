@@ -28,7 +28,8 @@ struct bucket {
     uint64_t full_ms;    /* until then it is known to be empty */
     uint64_t alone_ms;   /* when tokens were given out without Redis */
     int64_t asked;       /* for how many; 0 = no question is under way */
-    bool owing;          /* when it was asked, the last credit was not paid back yet */
+    bool scarce;         /* the last answer gave less than was asked for */
+    bool owing;          /* ... and credit was not paid back yet when it was asked again */
 };
 
 /* With _ASK: bucket_ask is due. */

@@ -9,7 +9,7 @@
 
 enum {
     PROCESSES_MAX = 8,
-    ROUND_MS = 2 /* from a question to its answer */
+    ROUND_MS = 2
 };
 
 /* The cluster: the bucket in Redis, as scripts/lua/limit_draw.lua keeps it, and processes. */
@@ -19,6 +19,7 @@ static struct cluster {
     uint64_t answer_ms[PROCESSES_MAX]; /* when the answer is there; 0 = none is due */
     double tokens;
     uint64_t filled_ms, now_ms;
+    uint64_t round_ms; /* from a question to its answer */
     unsigned questions;
     bool away;
 } cluster;
@@ -28,6 +29,7 @@ static void begin(uint64_t rate)
     memset(&cluster, 0, sizeof(cluster));
     cluster.rule = bucket_rule_of(rate);
     cluster.tokens = (double)cluster.rule.burst;
+    cluster.round_ms = ROUND_MS;
     cluster.now_ms = cluster.filled_ms = 1000000;
     for (int i = 0; i < PROCESSES_MAX; i++) {
         bucket_init(&cluster.processes[i], &cluster.rule, cluster.now_ms);
@@ -78,7 +80,7 @@ static bool say(int process)
         assert_int_equal(cluster.answer_ms[process], 0); /* one question at a time */
         assert_in_range(bucket_ask(bucket, &cluster.rule), 1,
                         cluster.rule.chunk + cluster.rule.burst);
-        cluster.answer_ms[process] = cluster.now_ms + ROUND_MS;
+        cluster.answer_ms[process] = cluster.now_ms + cluster.round_ms;
         cluster.questions++;
     }
     return outcome == BUCKET_GO || outcome == BUCKET_GO_ASK;
@@ -119,6 +121,21 @@ static void who_stays_below_the_rate_is_never_refused(void **state)
         begin(rates[i]);
         assert_int_equal(flood(1, rates[i], 60000), said);
         assert_in_range(cluster.questions, 0, rates[i] == 1 ? said : 60 * 5);
+    }
+}
+
+/* What was let through on credit while the answer was on its way is asked for with the next
+ * question; it is no reason to refuse as long as Redis has tokens. */
+static void a_slow_redis_is_no_reason_to_refuse(void **state)
+{
+    (void)state;
+    begin(20);
+    cluster.round_ms = 500;
+    for (int i = 0; i < 100; i++) {
+        for (int j = 0; j < 9; j++) {
+            assert_true(say(0));
+        }
+        flood(1, 0, 500);
     }
 }
 
@@ -216,6 +233,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_says_little_is_let_through_without_a_question),
         cmocka_unit_test(who_stays_below_the_rate_is_never_refused),
+        cmocka_unit_test(a_slow_redis_is_no_reason_to_refuse),
         cmocka_unit_test(whatever_comes_what_is_let_through_is_bounded),
         cmocka_unit_test(a_burst_comes_in_at_once_and_no_more_than_once),
         cmocka_unit_test(who_is_refused_asks_rarely),
