@@ -1,4 +1,6 @@
 // Releases: processes of this release and of a later one (test/releases) on one Redis, and the ways from one to the other.
+//
+// SEGUE_NEXT_BIN: what plays the later release that only added something: also the last release may.
 
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
@@ -16,7 +18,7 @@ import { tokenOf } from "./lib/token.mjs";
 
 const KEY = "server-key";
 const flags = { rate: 0, "api-key": KEY, "connect-timeout": 3000 * SLOW };
-const binary = (name) => join(dirname(BINARY), `segue-${name}`);
+const binary = (name) => (name === "next" && process.env.SEGUE_NEXT_BIN) || join(dirname(BINARY), `segue-${name}`);
 
 const upTo = (count) => Array.from({ length: count }, (_, i) => i);
 const seek = (value) => ({ command: "seek", value });
