@@ -42,9 +42,14 @@ MUST_CHECK enum err chat_read_message(const cJSON *object, struct chat_message *
 void chat_write_message(struct buf *to, struct str client, struct str room,
                         const struct chat_message *message);
 
-/* A change of a room as its scripts keep it: "SEQ KIND ORIGIN FRAME". */
+enum {
+    CHAT_HISTORY_MAX = 50 /* messages that a welcome shows; the scripts keep as many for it */
+};
+
+/* A change of a room as its scripts keep it: "SEQ KIND ORIGIN/PREV FRAME". Earlier releases
+ * wrote no PREV: there a number follows the one before. */
 struct chat_change {
-    uint64_t seq;
+    uint64_t seq, prev;
     char kind; /* as in an envelope */
     struct str origin, frame;
 };
@@ -55,11 +60,12 @@ bool chat_read_change(struct str text, struct chat_change *change);
 struct chat_welcome {
     struct str client, room;
     int64_t members;
-    const struct chat_change *changes; /* oldest first; its messages are the history */
+    const struct chat_change *changes; /* oldest first; its newest messages are the history */
     size_t change_count;
 };
 
-/* At most `limit` bytes: what does not fit of the history is left out, the oldest first. */
+/* At most `limit` bytes and CHAT_HISTORY_MAX messages: what does not fit of the history is left
+ * out, the oldest first. */
 void chat_write_welcome(struct buf *to, const struct chat_welcome *welcome, size_t limit);
 void chat_write_error(struct buf *to, const char *code, const char *message);
 

@@ -99,15 +99,21 @@ void chat_write_message(struct buf *to, struct str client, struct str room,
 
 bool chat_read_change(struct str text, struct chat_change *change)
 {
-    struct str seq, kind;
-    unsigned long long number;
+    struct str seq, kind, origin, prev;
+    unsigned long long number, before;
 
     if (!str_cut(text, ' ', &seq, &text) || !str_cut(text, ' ', &kind, &text) ||
-        !str_cut(text, ' ', &change->origin, &change->frame) || kind.len != 1 ||
+        !str_cut(text, ' ', &origin, &change->frame) || kind.len != 1 ||
         change->frame.len == 0 || !str_to_u64(seq, UINT64_MAX / 2, &number)) {
         return false;
     }
+    before = number > 0 ? number - 1 : 0;
+    if (str_cut(origin, '/', &change->origin, &prev) &&
+        !str_to_u64(prev, UINT64_MAX / 2, &before)) {
+        return false;
+    }
     change->seq = number;
+    change->prev = before;
     change->kind = kind.at[0];
     return true;
 }
@@ -115,13 +121,15 @@ bool chat_read_change(struct str text, struct chat_change *change)
 /* Where the history begins that fits into so many bytes. */
 static size_t first_that_fits(const struct chat_welcome *welcome, size_t room)
 {
-    size_t first = welcome->change_count;
+    size_t first = welcome->change_count, messages = 0;
 
-    while (first > 0 && (welcome->changes[first - 1].kind != 'm' ||
-                         welcome->changes[first - 1].frame.len < room)) {
+    while (first > 0 &&
+           (welcome->changes[first - 1].kind != 'm' ||
+            (welcome->changes[first - 1].frame.len < room && messages < CHAT_HISTORY_MAX))) {
         first--;
         if (welcome->changes[first].kind == 'm') {
             room -= welcome->changes[first].frame.len + 1;
+            messages++;
         }
     }
     return first;

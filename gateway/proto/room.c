@@ -18,7 +18,6 @@
 #include "gateway/store/keys.h"
 
 enum {
-    CHANGES_MAX = 160, /* more than are kept */
     NUMBER_ROOM = 24,
     WELCOME_RESERVE = 1024 /* of a connection's queue, for what else is said at that moment */
 };
@@ -120,7 +119,7 @@ static void read_failed(struct room_member *member, enum err err)
 
 /* What room_join answers of a room's changes, in their order. */
 struct past {
-    struct chat_change changes[CHANGES_MAX];
+    struct chat_change *changes; /* owned; their texts are the answer's */
     size_t count;
     size_t missed;       /* the first that the member does not know */
     size_t missed_bytes; /* of it and those behind */
@@ -136,14 +135,15 @@ static int by_number(const void *a, const void *b)
 
 static void read_past(const struct redisReply *reply, uint64_t known, struct past *past)
 {
-    past->count = past->missed = past->missed_bytes = 0;
-    for (size_t i = JOIN_CHANGES; past->count < CHANGES_MAX; i++) {
-        struct str text = reply_str(reply, i);
+    size_t kept = 0;
 
-        if (text.at == NULL) {
-            break;
-        }
-        past->count += chat_read_change(text, &past->changes[past->count]);
+    while (reply_str(reply, JOIN_CHANGES + kept).at != NULL) {
+        kept++;
+    }
+    *past = (struct past){.changes = mem_zero((kept + 1) * sizeof(past->changes[0]))};
+    for (size_t i = 0; i < kept; i++) {
+        past->count +=
+            chat_read_change(reply_str(reply, JOIN_CHANGES + i), &past->changes[past->count]);
     }
     qsort(past->changes, past->count, sizeof(past->changes[0]), by_number);
     for (size_t i = past->count; i > 0 && past->changes[i - 1].seq > known; i--) {
@@ -151,6 +151,21 @@ static void read_past(const struct redisReply *reply, uint64_t known, struct pas
         past->missed = past->count - i + 1;
     }
     past->missed = past->count - past->missed;
+}
+
+/* Whether nothing is missing behind `known`: each change names the one before it; one that
+ * names none begins the room anew. */
+static bool is_whole(const struct past *past, uint64_t known, uint64_t newest)
+{
+    uint64_t at = known;
+
+    for (size_t i = past->missed; i < past->count; i++) {
+        if (past->changes[i].prev > at || past->changes[i].prev == 0) {
+            return false;
+        }
+        at = past->changes[i].seq;
+    }
+    return at == newest;
 }
 
 static bool is_own(const struct room_member *member, struct str origin)
@@ -225,30 +240,42 @@ static bool tell_welcome(struct room_member *member, const struct redisReply *re
     return done;
 }
 
-static bool tell_read(struct room_member *member, const struct redisReply *reply)
+/* A request is told as much as it has room for, and the next one the rest; a connection that
+ * listens only what fits, and else how everything stands now. */
+static bool tell_past(struct room_member *member, const struct redisReply *reply,
+                      const struct past *past)
 {
     size_t queue = member->services->config->max_queue;
     size_t limit = queue > WELCOME_RESERVE ? queue - WELCOME_RESERVE : 0;
     uint64_t known = member->seq, seq = (uint64_t)reply_int(reply, JOIN_SEQ);
-    struct past past;
 
-    if (known == seq) {
-        return true;
-    }
-    read_past(reply, known, &past);
-    if (known != 0 && past.missed_bytes <= limit / 2) {
-        bool all = past.count - past.missed == seq - known;
+    if (known != 0 && (member->brief || past->missed_bytes <= limit / 2)) {
+        bool all = is_whole(past, known, seq);
 
-        if (!tell_missed(member, &past, all)) {
+        if (!tell_missed(member, past, all)) {
             return false;
         }
         if (member->brief && all) {
             member->seq = seq;
             return true;
         }
-        limit -= past.missed_bytes;
+        limit -= past->missed_bytes < limit ? past->missed_bytes : limit;
     }
-    return tell_welcome(member, reply, &past, limit);
+    return tell_welcome(member, reply, past, limit);
+}
+
+static bool tell_read(struct room_member *member, const struct redisReply *reply)
+{
+    struct past past;
+    bool done;
+
+    if (member->seq == (uint64_t)reply_int(reply, JOIN_SEQ)) {
+        return true;
+    }
+    read_past(reply, member->seq, &past);
+    done = tell_past(member, reply, &past);
+    mem_free(past.changes);
+    return done;
 }
 
 /* ---- what is published ---- */

@@ -39,8 +39,8 @@ struct rooms {
 
 struct strs room_all_keys(struct str room, struct room_keys *keys)
 {
-    static const enum key rows[ROOM_KEY_COUNT] = {KEY_ROOM, KEY_MEMBERS, KEY_HISTORY, KEY_MOVES,
-                                                  KEY_ROOM};
+    static const enum key rows[ROOM_KEY_COUNT] = {KEY_ROOM,  KEY_MEMBERS, KEY_HISTORY,
+                                                  KEY_OLDER, KEY_MOVES,   KEY_ROOM};
 
     for (int i = 0; i < ROOM_KEY_COUNT; i++) {
         keys->keys[i] = keys_name(&keys->names[i], rows[i], room);

@@ -49,6 +49,7 @@
       "room:", "hash: number of a room's last change; channel: what its members are told")     \
     X(MEMBERS, "members:", "sorted set: who is in a room, by the end of the leases")           \
     X(HISTORY, "history:", "list: the newest messages of a room")                              \
+    X(OLDER, "older:", "list: messages before those, for members who were away")               \
     X(MOVES, "moves:", "list: who came to a room and who left, of late")                       \
     X(PLACES, "places:",                                                                       \
       "hash: how many connections of a user or an address each process has; a lease")          \

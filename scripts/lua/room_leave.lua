@@ -5,15 +5,15 @@
 -- taken for dead before is told only once.
 -- Returns the outcome.
 
-local room, members, history, moves, channel = unpack(KEYS)
+local room, members, history, older, moves, channel = unpack(KEYS)
 local name, client = unpack(ARGV)
 
-look_at(room, members, history, moves)
+look_at(room, members, history, older, moves)
 if call('ZREM', members, client) == 0 then
     return 'no_state'
 end
 tell_member(room, members, moves, channel, name, 'l', client)
 if call('EXISTS', members) == 0 then
-    call('DEL', room, history, moves)
+    call('DEL', room, history, older, moves)
 end
 return 'applied'

@@ -5,13 +5,13 @@
 -- one tells of him. The room goes with the last.
 -- Returns {outcome, ms until the next lease ends}, or no_state when nobody is left.
 
-local room, members, history, moves, channel = unpack(KEYS)
+local room, members, history, older, moves, channel = unpack(KEYS)
 local name = unpack(ARGV)
 
-look_at(room, members, history, moves)
+look_at(room, members, history, older, moves)
 reap(room, members, moves, channel, name)
 if call('EXISTS', members) == 0 then
-    call('DEL', room, history, moves)
+    call('DEL', room, history, older, moves)
     return 'no_state'
 end
 return {'applied', next_end(members)}

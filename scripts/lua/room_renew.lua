@@ -4,7 +4,7 @@
 -- Atomic because an entry that was taken out as dead must not come back unsaid: such a member has to enter again.
 -- Returns {outcome, ms until the next lease in the room ends}, or no_state.
 
-local room, members, history, moves = unpack(KEYS)
+local room, members, history, older, moves = unpack(KEYS)
 local client, lease = unpack(ARGV)
 
 if not call('ZSCORE', members, client) then
@@ -14,5 +14,6 @@ call('ZADD', members, now_ms + lease, client)
 call('PEXPIRE', room, forget_after)
 call('PEXPIRE', members, forget_after)
 call('PEXPIRE', history, forget_after)
+call('PEXPIRE', older, forget_after)
 call('PEXPIRE', moves, forget_after)
 return {'applied', next_end(members)}

@@ -10,10 +10,10 @@ import { micros, suiteStage } from "./lib/stage.mjs";
 describe("rooms", () => {
     const stage = suiteStage();
 
-    // "SEQ KIND ORIGIN FRAME"
+    // "SEQ KIND ORIGIN/PREV FRAME"
     function changeOf(text) {
-        const [, seq, kind, origin, frame] = text.match(/^(\d+) (\w) (\S+) (\{.*\})$/s);
-        return { seq, kind, origin, frame: JSON.parse(frame) };
+        const [, seq, kind, origin, prev, frame] = text.match(/^(\d+) (\w) (\S+)\/(\d+) (\{.*\})$/s);
+        return { seq, kind, origin, prev, frame: JSON.parse(frame) };
     }
 
     const textsOf = ({ history }) => history.map((text) => changeOf(text).frame.text);
@@ -126,7 +126,7 @@ describe("rooms", () => {
             assert.equal(id, seq);
             assert.match(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
             assert.ok(Date.parse(time) >= before && Date.parse(time) <= (await stage.redis.now()), time);
-            assert.deepEqual((await room.join()).history, [`${seq} m - ${envelope.message}`]);
+            assert.deepEqual((await room.join()).history, [`${seq} m -/${envelope.prev} ${envelope.message}`]);
         });
 
         test("by one who is not in is refused, keeps nothing and tells nobody", async () => {
@@ -168,6 +168,77 @@ describe("rooms", () => {
             for (const { seq, kind, origin, frame } of late.history.map(changeOf)) {
                 assert.deepEqual([seq, kind, origin], [frame.id, "m", "-"]);
             }
+        });
+
+        describe("is kept for members who were away", () => {
+            const replay = async (room, { client }, known) => {
+                const { history } = await room.join(client, { known });
+                return history.map(changeOf).sort((a, b) => Number(a.seq) - Number(b.seq));
+            };
+            const behind = (changes, seq) => changes.filter((change) => Number(change.seq) > Number(seq));
+
+            test("a thousand of them, from wherever they were, without a hole", async () => {
+                const { room, members, clients } = await roomOf(2);
+                const seqs = [];
+                for (let i = 0; i < 1000; i++) {
+                    seqs.push((await room.say(clients[0], `${i}`))[1]);
+                }
+                for (const from of [0, 1, 849, 850, 851, 900, 948, 949, 950, 998]) {
+                    const found = behind(await replay(room, members[1], seqs[from]), seqs[from]);
+                    assert.deepEqual(found.map(({ seq }) => seq), seqs.slice(from + 1), `from ${from}`);
+                    assert.deepEqual(found.map(({ prev }) => prev), seqs.slice(from, -1), "each names the one before");
+                }
+                assert.deepEqual((await room.join(clients[1], { known: seqs[999] })).history, []);
+                assert.equal((await room.join()).history.length, 50, "a newcomer is shown the newest fifty");
+                await room.say(clients[0], "1000");
+                const found = behind(await replay(room, members[1], members[1].seq), members[1].seq);
+                assert.equal(found.filter(({ kind }) => kind === "m").length, 1000);
+            });
+
+            test("at most 256 KiB of those that are not shown, the oldest go first", async () => {
+                const { room, members, clients } = await roomOf(1);
+                const long = "x".repeat(4096);
+                for (let i = 0; i < 200; i++) {
+                    await room.say(clients[0], `${i} ${long}`);
+                }
+                const texts = behind(await replay(room, members[0], members[0].seq), "0")
+                    .filter(({ kind }) => kind === "m")
+                    .map(({ frame }) => parseInt(frame.text));
+                const first = texts[0];
+                assert.deepEqual(texts, Array.from({ length: 200 - first }, (_, i) => first + i));
+                assert.ok(texts.length - 50 >= 60 && texts.length - 50 <= 64, `${texts.length} words`);
+                await room.say(clients[0], "short");
+                const kept = await stage.redis.call("LRANGE", room.older, 0, -1);
+                const bytes = kept.reduce((sum, text) => sum + text.length, 0);
+                assert.equal(Number(await stage.redis.call("HGET", room.room, "older")), bytes);
+                assert.ok(bytes <= 262144, `${bytes} bytes`);
+            });
+
+            test("also where an earlier release said some, which kept fifty: then a hole is seen", async () => {
+                const { room, members, clients } = await roomOf(1);
+                const seqs = [];
+                for (let i = 0; i < 120; i++) {
+                    seqs.push((await room.say(clients[0], `${i}`))[1]);
+                    if (i === 59) {
+                        await stage.redis.call("LTRIM", room.history, -20, -1);
+                    }
+                }
+                const found = behind(await replay(room, members[0], seqs[0]), seqs[0]);
+                assert.deepEqual(
+                    found.map(({ seq }) => seq),
+                    [...seqs.slice(1, 10), ...seqs.slice(40)],
+                );
+            });
+
+            test("and gone with the room", async () => {
+                const { room, clients } = await roomOf(1);
+                for (let i = 0; i < 60; i++) {
+                    await room.say(clients[0], `${i}`);
+                }
+                assert.ok((await room.exists()).includes("older"));
+                await room.leave(clients[0]);
+                assert.deepEqual(await room.exists(), []);
+            });
         });
 
         test("gives numbers that grow and name the one before, whatever happens between", async () => {
@@ -224,7 +295,7 @@ describe("rooms", () => {
             missed.sort((a, b) => Number(BigInt(a.seq) - BigInt(b.seq)));
             assert.deepEqual(
                 missed,
-                heard.map(({ seq, kind, origin, frame }) => ({ seq, kind, origin, frame })),
+                heard.map(({ seq, kind, origin, prev, frame }) => ({ seq, kind, origin, prev, frame })),
             );
         });
 
@@ -374,13 +445,16 @@ describe("rooms", () => {
     test("do not stay for ever when everybody is gone without a word", async () => {
         const { room, clients } = await roomOf(1);
         await room.say(clients[0], "one");
-        for (const key of [room.room, room.members, room.history, room.moves]) {
+        for (let i = 0; i < 50; i++) {
+            await room.say(clients[0], "another");
+        }
+        for (const key of room.keys.slice(0, 5)) {
             const left = await stage.redis.call("PTTL", key);
             assert.ok(left > 86000000 && left <= 86400000, `${key}: ${left}`);
             await stage.redis.call("PEXPIRE", key, 1000);
         }
         await room.renew(clients[0]);
-        for (const key of [room.room, room.members, room.history, room.moves]) {
+        for (const key of room.keys.slice(0, 5)) {
             assert.ok((await stage.redis.call("PTTL", key)) > 86000000, key);
         }
     });
@@ -392,8 +466,8 @@ describe("rooms", () => {
         assert.deepEqual(await ann.room.published(), []);
         assert.deepEqual(await bob.room.say(ann.clients[0], "from ann"), ["no_state"]);
         const slots = await Promise.all(ann.room.keys.map((key) => stage.redis.call("CLUSTER", "KEYSLOT", key)));
-        assert.deepEqual(slots, Array(5).fill(slots[0]));
-        const mixed = [ann.room.room, bob.room.members, ann.room.history, ann.room.moves, ann.room.channel];
+        assert.deepEqual(slots, Array(ann.room.keys.length).fill(slots[0]));
+        const mixed = ann.room.keys.with(1, bob.room.members);
         await assert.rejects(stage.scripts.call("room_reap", mixed, [ann.room.name]), /CROSSSLOT/);
     });
 });

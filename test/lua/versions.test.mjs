@@ -140,7 +140,7 @@ describe("a key that a newer release has taken with it", () => {
         room_leave: [roomOf, ({ room, client }) => [room.name, client]],
         room_look: [roomOf, () => []],
         room_reap: [() => roomOf({ dead: true }), ({ room }) => [room.name]],
-        room_renew: [roomOf, ({ client }) => [client, LEASE], ["room", "history", "moves"]],
+        room_renew: [roomOf, ({ client }) => [client, LEASE], ["room", "history", "older", "moves"]],
         room_say: [roomOf, ({ client }) => [client, '{"type":"message"', MARK]],
         user_disconnect: [userOf, () => [MARK]],
     };

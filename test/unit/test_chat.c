@@ -14,9 +14,9 @@
 
 #define CHANNEL            "segue:room:{den}"
 #define KEYS_4             "segue:room:{den} segue:members:{den} segue:history:{den} "
-#define ALL                KEYS_4 "segue:moves:{den} " CHANNEL
-#define JOIN(reaps, known) "EVALSHA room_join 5 " ALL " den ME 45000 " reaps " 1 " known "\n"
-#define REAP               "EVALSHA room_reap 5 " ALL " den\n"
+#define ALL                KEYS_4 "segue:older:{den} segue:moves:{den} " CHANNEL
+#define JOIN(reaps, known) "EVALSHA room_join 6 " ALL " den ME 45000 " reaps " 1 " known "\n"
+#define REAP               "EVALSHA room_reap 6 " ALL " den\n"
 #define WELCOME            "[{\"type\":\"welcome\",\"clientId\":\"ME\",\"roomId\":\"den\",\"members\":2,"
 #define ERROR              "[{\"type\":\"error\",\"code\":\""
 #define OTHER              "00000000-0000-4000-8000-000000000000"
@@ -470,6 +470,36 @@ static void of_a_gap_that_is_not_kept_whole_only_messages_are_told(void **state)
     assert_heard("[message][change 500]" WELCOME "\"history\":[message,change 500]}]");
 }
 
+static void numbers_may_leap_where_each_names_the_one_before(void **state)
+{
+    (void)state;
+    open_at(10);
+    publish_from('m', "-", 900, 700);
+    buf_clear(&stage.redis.asked);
+    REPLY_JOINED(900, "500 m -/10 five", "700 j 0000/500 seven", "900 m -/700 nine");
+    assert_heard("[five][seven][nine]" WELCOME "\"history\":[five,nine]}]");
+}
+
+static void a_room_that_begins_anew_is_no_whole(void **state)
+{
+    (void)state;
+    open_at(10);
+    publish_from('m', "-", 900, 700);
+    buf_clear(&stage.redis.asked);
+    REPLY_JOINED(900, "700 j 0000/0 joined", "900 m -/700 nine");
+    assert_heard("[nine]" WELCOME "\"history\":[nine]}]");
+}
+
+static void what_redis_forgot_is_not_missed(void **state)
+{
+    (void)state;
+    open_at(10);
+    publish_from('m', "-", 900, 8); /* 9 and 10 were lost with a master */
+    buf_clear(&stage.redis.asked);
+    REPLY_JOINED(900, "8 m -/7 eight", "900 j 0000/8 nine");
+    assert_heard("[nine]" WELCOME "\"history\":[eight]}]");
+}
+
 static void more_than_half_a_queue_is_told_by_the_welcome_alone(void **state)
 {
     (void)state;
@@ -531,7 +561,7 @@ static void a_room_that_was_made_anew_is_read(void **state)
 
 /* ---- saying ---- */
 
-#define SAY  "EVALSHA room_say 5 " KEYS_4 CHANNEL " segue:once:{den} ME "
+#define SAY  "EVALSHA room_say 6 " KEYS_4 "segue:older:{den} " CHANNEL " segue:once:{den} ME "
 #define HEAD "{\"type\":\"message\",\"clientId\":\"ME\",\"roomId\":\"den\","
 
 static void a_message_is_handed_over_without_its_end(void **state)
@@ -598,7 +628,7 @@ static void nonsense_is_answered_and_goes_nowhere(void **state)
 
 /* ---- leaving ---- */
 
-#define LEAVE "EVALSHA room_leave 5 " ALL " den ME\n"
+#define LEAVE "EVALSHA room_leave 6 " ALL " den ME\n"
 
 static void leave_closes_and_is_told_to_redis_once(void **state)
 {
@@ -661,7 +691,8 @@ static void a_member_that_is_heard_renews_its_lease(void **state)
     open_at(10);
     session_alive(stage.session);
     turns();
-    assert_asked("EVALSHA room_renew 4 " KEYS_4 "segue:moves:{den} ME 45000\n");
+    assert_asked("EVALSHA room_renew 5 " KEYS_4 "segue:older:{den} "
+                 "segue:moves:{den} ME 45000\n");
     reply(NO_STATE); /* taken for dead meanwhile */
     assert_asked(JOIN("0", "10"));
 }
@@ -747,6 +778,9 @@ int main(void)
         TEST(a_gap_is_read_and_told_in_its_order),
         TEST(what_was_missed_is_read),
         TEST(of_a_gap_that_is_not_kept_whole_only_messages_are_told),
+        TEST(numbers_may_leap_where_each_names_the_one_before),
+        TEST(a_room_that_begins_anew_is_no_whole),
+        TEST(what_redis_forgot_is_not_missed),
         TEST(more_than_half_a_queue_is_told_by_the_welcome_alone),
         TEST(nothing_missed_is_nothing_told),
         TEST(a_member_that_was_taken_for_dead_enters_again),

@@ -141,9 +141,10 @@ static void a_message_lacks_only_its_end(void **state)
 static void changes_are_read_as_the_scripts_write_them(void **state)
 {
     static const char *const bad[] = {
-        "",        "1",         "1 m",        "1 m -",
-        "1 m - ",  "x m - {}",  " m - {}",    "1 mm - {}",
-        "1  - {}", "-1 m - {}", "1.5 m - {}", "99999999999999999999 m - {}",
+        "",          "1",          "1 m",         "1 m -",
+        "1 m - ",    "x m - {}",   " m - {}",     "1 mm - {}",
+        "1  - {}",   "-1 m - {}",  "1.5 m - {}",  "99999999999999999999 m - {}",
+        "2 m -/ {}", "2 m -/x {}", "2 m -/-1 {}", "2 m -/1/1 {}",
     };
     struct chat_change change;
 
@@ -156,6 +157,11 @@ static void changes_are_read_as_the_scripts_write_them(void **state)
     assert_true(chat_read_change(STR("2 j 0b1a2c3d-0000-4000-8 {}"), &change));
     assert_int_equal(change.kind, 'j');
     assert_str(change.origin, "0b1a2c3d-0000-4000-8");
+    assert_int_equal(change.prev, 1); /* as earlier releases counted */
+    assert_true(chat_read_change(STR("17 l 0b1a2c3d-0000-4000-8/12 {}"), &change));
+    assert_str(change.origin, "0b1a2c3d-0000-4000-8");
+    assert_int_equal(change.seq, 17);
+    assert_int_equal(change.prev, 12);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         if (chat_read_change(str_of(bad[i]), &change)) {
             fail_msg("taken: %s", bad[i]);
@@ -169,9 +175,9 @@ static void changes_are_read_as_the_scripts_write_them(void **state)
 static void assert_welcome(size_t limit, const char *history)
 {
     static const struct chat_change changes[] = {
-        {1, 'm', {"-", 1}, {"{\"n\":1}", 7}}, {2, 'j', {"x", 1}, {"joined", 6}},
-        {3, 'm', {"-", 1}, {"{\"n\":3}", 7}}, {4, 'm', {"-", 1}, {"{\"n\":4}", 7}},
-        {5, 'l', {"x", 1}, {"left", 4}},
+        {1, 0, 'm', {"-", 1}, {"{\"n\":1}", 7}}, {2, 1, 'j', {"x", 1}, {"joined", 6}},
+        {3, 2, 'm', {"-", 1}, {"{\"n\":3}", 7}}, {4, 3, 'm', {"-", 1}, {"{\"n\":4}", 7}},
+        {5, 4, 'l', {"x", 1}, {"left", 4}},
     };
     struct chat_welcome welcome = {STR("me"), STR("den"), 3, changes, 5};
     struct buf text = {0}, expected = {0};
@@ -201,6 +207,27 @@ static void a_welcome_has_the_messages_that_fit_the_newest_first_of_all(void **s
     assert_welcome(0, "");
 }
 
+static void a_welcome_shows_fifty_of_all_that_is_known(void **state)
+{
+    struct chat_change changes[80];
+    struct chat_welcome welcome = {STR("me"), STR("den"), 3, changes, 80};
+    struct buf text = {0};
+    size_t shown = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 80; i++) {
+        changes[i] = (struct chat_change){i + 1, i, i == 79 ? 'j' : 'm', STR("-"), STR("{}")};
+    }
+    changes[28].frame = STR("{\"left out\":1}");
+    chat_write_welcome(&text, &welcome, 10000);
+    for (const char *at = buf_text(&text); (at = strstr(at, "{}")) != NULL; at++) {
+        shown++;
+    }
+    assert_int_equal(shown, CHAT_HISTORY_MAX);
+    assert_null(strstr(buf_text(&text), "left out"));
+    buf_finish(&text);
+}
+
 static void an_error_is_code_and_sentence(void **state)
 {
     struct buf text = {0};
@@ -221,6 +248,7 @@ int main(void)
         cmocka_unit_test(lengths_are_bytes_and_bounded),
         cmocka_unit_test(a_message_lacks_only_its_end),
         cmocka_unit_test(changes_are_read_as_the_scripts_write_them),
+        cmocka_unit_test(a_welcome_shows_fifty_of_all_that_is_known),
         cmocka_unit_test(a_welcome_has_the_messages_that_fit_the_newest_first_of_all),
         cmocka_unit_test(an_error_is_code_and_sentence),
     };

@@ -2,9 +2,10 @@
 -- time, number and publish.
 --
 -- A room is a hash with the number of its last change (`seq`), its members (a sorted set of client ids by the end of
--- their leases, in ms) and two lists of changes ("SEQ KIND ORIGIN FRAME", oldest first): its history, which is
--- messages, and its moves, which help who was away for a moment. It is there while it has members; one whose lease is
--- over is dead, and whoever takes him out of the set tells the others: so he is told once.
+-- their leases, in ms) and three lists of changes ("SEQ KIND ORIGIN/PREV FRAME", oldest first): its history, which is the
+-- messages that who enters is shown; older ones, which members who were away can still be told (`older` in the hash:
+-- the bytes of them); and its moves, which help who was away for a moment. It is there while it has members; one whose
+-- lease is over is dead, and whoever takes him out of the set tells the others: so he is told once.
 
 local now_ms = math.floor(now_us / 1000)
 local forget_after = 86400 * 1000
@@ -12,10 +13,11 @@ local reaped_at_once = 100
 
 -- All parts of a room are read before a member of it comes or goes, so that one of which a newer version has taken a
 -- part is left as it is (gateway/store/keys.h, "Versions").
-local function look_at(room, members, history, moves)
+local function look_at(room, members, history, older, moves)
     call('HLEN', room)
     call('ZCARD', members)
     call('LLEN', history)
+    call('LLEN', older)
     call('LLEN', moves)
 end
 
@@ -25,13 +27,9 @@ local function next_change(room)
     return next_seq(last), last
 end
 
--- A change is kept in `list` as one of the newest `kept`, and told to all.
-local function tell(room, list, kept, channel, kind, origin, seq, last, frame)
-    call('RPUSH', list, seq .. ' ' .. kind .. ' ' .. origin .. ' ' .. frame)
-    call('LTRIM', list, -kept, -1)
-    call('PEXPIRE', list, forget_after)
-    call('HSET', room, 'seq', seq)
-    publish(channel, kind, origin, seq, last, frame, '')
+-- A change as it is kept; `last`: the number of the one before.
+local function change_text(seq, kind, origin, last, frame)
+    return seq .. ' ' .. kind .. ' ' .. origin .. '/' .. (last or '0') .. ' ' .. frame
 end
 
 -- Who came or went is the origin, by the first 20 characters of the id, which are random enough: he knows it already.
@@ -40,7 +38,12 @@ local function tell_member(room, members, moves, channel, name, kind, client)
     local word = kind == 'j' and 'joined' or 'left'
     local frame = '{"type":"' .. word .. '","clientId":"' .. client .. '","roomId":"' .. name .. '","members":' ..
         call('ZCARD', members) .. '}'
-    tell(room, moves, 100, channel, kind, client:sub(1, 20), seq, last, frame)
+    local origin, moves_kept = client:sub(1, 20), 100
+    call('RPUSH', moves, change_text(seq, kind, origin, last, frame))
+    call('LTRIM', moves, -moves_kept, -1)
+    call('PEXPIRE', moves, forget_after)
+    call('HSET', room, 'seq', seq)
+    publish(channel, kind, origin, seq, last, frame, '')
     return seq
 end
 

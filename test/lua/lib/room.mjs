@@ -17,12 +17,13 @@ export class Room {
         this.room = `${PREFIX}room:{${name}}`;
         this.members = `${PREFIX}members:{${name}}`;
         this.history = `${PREFIX}history:{${name}}`;
+        this.older = `${PREFIX}older:{${name}}`;
         this.moves = `${PREFIX}moves:{${name}}`;
         this.channel = this.room;
     }
 
     get keys() {
-        return [this.room, this.members, this.history, this.moves, this.channel];
+        return [this.room, this.members, this.history, this.older, this.moves, this.channel];
     }
 
     async listen() {
@@ -51,7 +52,7 @@ export class Room {
     }
 
     renew(client, lease = LEASE) {
-        return this.stage.scripts.call("room_renew", this.keys.slice(0, 4), [client, lease]);
+        return this.stage.scripts.call("room_renew", this.keys.slice(0, 5), [client, lease]);
     }
 
     leave(client) {
@@ -74,7 +75,7 @@ export class Room {
     // Which of the room's keys are there.
     async exists() {
         const found = [];
-        for (const key of ["room", "members", "history", "moves"]) {
+        for (const key of ["room", "members", "history", "older", "moves"]) {
             if (await this.redis.call("EXISTS", this[key])) {
                 found.push(key);
             }
