@@ -39,7 +39,8 @@ static const struct config_option options[] = {
      "X-Forwarded-For, and by the PROXY\nprotocol (both versions, recognized by itself)"},
 
     {"Redis", "redis", KIND_SECRET, AT(redis), "redis://127.0.0.1:6379", 1, 4096, "URL",
-     "redis://[user:pass@]host:port[/db] or unix:///path, or\nsentinel://h1:p1,h2:p2/master[/db] or cluster://h1:p1,h2:p2"},
+     "redis://[user:pass@]host:port[/db] or unix:///path, "
+     "or\nsentinel://h1:p1,h2:p2/master[/db] or cluster://h1:p1,h2:p2"},
     {NULL, "redis-prefix", KIND_PREFIX, AT(redis_prefix), "segue:", 0, 64, "TEXT",
      "in front of every key and channel"},
     {NULL, "socketio-adapter", KIND_PREFIX, AT(socketio_adapter), NULL, 0, 64, "PREFIX",

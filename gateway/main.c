@@ -138,6 +138,7 @@ static void on_store_down(void *owner)
     struct gateway *gateway = owner;
 
     gateway->metrics.redis_lost++;
+    rooms_lost(gateway->services.rooms);
     hub_lost(gateway->services.hub, is_lost);
     adapter_lost(gateway->adapter);
 }

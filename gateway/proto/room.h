@@ -63,7 +63,8 @@ struct room_member {
 
 /* Which rooms have members in this process: they look after each other's leases. */
 struct rooms *rooms_create(const struct services *services);
-void rooms_restored(struct rooms *rooms); /* Redis is there, or is there again */
+void rooms_lost(struct rooms *rooms);     /* a Redis is away */
+void rooms_restored(struct rooms *rooms); /* a Redis is there, or is there again */
 void rooms_close(struct rooms *rooms);    /* nobody is in a room any more; the loop must run */
 void rooms_destroy(struct rooms *rooms);
 

@@ -34,7 +34,7 @@ struct rooms {
     struct room *all;
     uv_timer_t tick; /* runs while there are rooms */
     uint64_t patient_until_ms;
-    bool known; /* Redis was there before */
+    bool lost; /* a Redis is away, or was */
 };
 
 struct strs room_all_keys(struct str room, struct room_keys *keys)
@@ -122,14 +122,19 @@ void rooms_destroy(struct rooms *rooms)
     mem_free(rooms);
 }
 
+void rooms_lost(struct rooms *rooms)
+{
+    rooms->lost = true;
+}
+
 void rooms_restored(struct rooms *rooms)
 {
     struct room *room, *next;
 
-    if (!rooms->known) {
-        rooms->known = true;
+    if (!rooms->lost) {
         return;
     }
+    rooms->lost = false;
     rooms->patient_until_ms = now_ms(rooms) + PATIENCE_MS;
     HASH_ITER(hh, rooms->all, room, next)
     {

@@ -92,6 +92,20 @@ void call_put(struct call_list *list, struct store_call *call)
     list->last = call;
 }
 
+void call_put_in_order(struct call_list *list, struct store_call *call)
+{
+    struct store_call **at = &list->first;
+
+    while (*at != NULL && (*at)->number < call->number) {
+        at = &(*at)->newer;
+    }
+    call->newer = *at;
+    *at = call;
+    if (call->newer == NULL) {
+        list->last = call;
+    }
+}
+
 struct store_call *call_take(struct call_list *list)
 {
     struct store_call *call = list->first;
@@ -116,6 +130,7 @@ struct store_call *pool_take(struct call_pool *pool, enum script script)
         pool->spares--;
     }
     pool->pending++;
+    call->number = ++pool->made;
     call->script = script;
     call->tries = 0;
     call->slot = 0;

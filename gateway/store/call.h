@@ -24,6 +24,7 @@ struct store_call {
     void *context;
     struct buf command; /* owned */
     uint64_t started_us;
+    uint64_t number; /* calls are counted as they are made */
     enum script script;
     unsigned tries; /* how often Redis did not know the script, or sent it elsewhere */
     uint16_t slot;  /* of its keys; 0 without a cluster */
@@ -41,6 +42,8 @@ struct call_list {
 };
 
 void call_put(struct call_list *list, struct store_call *call);
+/* Behind those that were made earlier. */
+void call_put_in_order(struct call_list *list, struct store_call *call);
 struct store_call *call_take(struct call_list *list); /* NULL = it is empty */
 
 /* What all callers of a store share. Zero but for the first three is empty. */
@@ -52,6 +55,7 @@ struct call_pool {
     struct call_list spare;   /* to be used again */
     size_t spares;
     size_t pending;         /* calls whose end is due */
+    uint64_t made;          /* calls */
     uint64_t complained_us; /* when a refusal of Redis was logged last */
     uint64_t newer_said_us; /* when a key of a newer version was */
 };

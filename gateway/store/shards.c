@@ -15,18 +15,20 @@ enum {
     GIVE_UP_MS = 3000, /* calls that are turned away for so long are given up */
     KEEP_MS = 10000,   /* a node that is to get a slot is kept without one for so long */
     LINGER_MS = 3000,  /* a node without slots may answer what it was asked for so long */
-    TRIES_AT_ONCE = 3  /* redirections that are followed without a rest */
+    TRIES_AT_ONCE = 3, /* redirections that are followed without a rest */
+    SETTLED = 3        /* calls in a row that were answered: the rest may go together */
 };
 
 struct move {
     UT_hash_handle hh; /* by slot */
     uint16_t slot;
-    unsigned due;                     /* calls of the slot that are under way */
-    struct call_list turned, waiting; /* turned away; came meanwhile */
-    struct node *ask; /* borrowed: all that was turned away was told to ask there */
-    bool mixed;       /* ... not all */
-    bool wanted;      /* somebody wanted to watch a channel of it */
-    bool fresh;       /* calls under way are being counted */
+    unsigned due;      /* calls of the slot that are under way */
+    unsigned answered; /* of those that were sent one at a time, since one was turned away */
+    struct call_list calls; /* turned away, or came meanwhile; in their order */
+    struct node *ask;       /* borrowed: whom the first of them was told to ask; or NULL */
+    bool wanted;            /* somebody wanted to watch a channel of it */
+    bool fresh;             /* calls under way are being counted */
+    bool trying;            /* they are sent one at a time */
     uint64_t since_ms, not_before_ms;
 };
 
@@ -246,6 +248,7 @@ static void on_left(void *owner, uint16_t slot)
 
     if (move != NULL) {
         move->due--;
+        move->answered += move->trying;
     }
 }
 
@@ -254,7 +257,7 @@ static void dispatch(struct shards *shards, struct store_call *call)
     struct move *move = find_move(shards, call->slot);
 
     if (move != NULL) {
-        call_put(&move->waiting, call);
+        call_put(&move->calls, call);
     } else if (is_served(shards, call->slot)) {
         caller_send(&home_of(shards, call->slot)->caller, call, false);
     } else {
@@ -265,42 +268,58 @@ static void dispatch(struct shards *shards, struct store_call *call)
 static bool is_ready(const struct shards *shards, const struct move *move)
 {
     uint64_t now = now_ms(shards);
-    bool served = move->ask != NULL && !move->mixed ? node_is_up(move->ask)
-                                                    : is_served(shards, move->slot);
+    bool served = move->ask != NULL ? node_is_up(move->ask) : is_served(shards, move->slot);
 
     return move->due == 0 && now >= move->not_before_ms &&
            (served || now - move->since_ms > HOLD_MS);
 }
 
-/* Where a call that was turned away goes now. */
-static void send_on(struct shards *shards, struct store_call *call, struct node *ask)
-{
-    if (clock_local_us() - call->started_us > (uint64_t)GIVE_UP_MS * 1000) {
-        pool_refuse(&shards->pool, call);
-    } else if (ask != NULL) {
-        caller_send(&ask->caller, call, true);
-    } else {
-        dispatch(shards, call);
-    }
-}
-
 static void end_move(struct shards *shards, struct move *move)
 {
-    struct node *ask = move->mixed ? NULL : move->ask;
     bool wanted = move->wanted;
-    struct call_list turned = move->turned, waiting = move->waiting;
+    struct call_list calls = move->calls;
     struct store_call *call;
 
     HASH_DEL(shards->moves, move);
     mem_free(move);
-    while ((call = call_take(&turned)) != NULL) {
-        send_on(shards, call, ask);
-    }
-    while ((call = call_take(&waiting)) != NULL) {
+    while ((call = call_take(&calls)) != NULL) {
         dispatch(shards, call);
     }
     if (wanted) {
         shards->events->up(shards->owner);
+    }
+}
+
+static bool is_old(const struct store_call *call)
+{
+    return clock_local_us() - call->started_us > (uint64_t)GIVE_UP_MS * 1000;
+}
+
+/* One at a time, or a call might be turned away and the next one, a moment later, not. */
+static void send_first(struct shards *shards, struct move *move)
+{
+    struct node *to = move->ask != NULL ? move->ask : home_of(shards, move->slot);
+    bool asking = move->ask != NULL;
+    struct store_call *call = call_take(&move->calls);
+
+    while (call != NULL && (is_old(call) || to == NULL || !node_is_up(to))) {
+        pool_refuse(&shards->pool, call);
+        call = call_take(&move->calls);
+    }
+    move->ask = NULL;
+    if (call != NULL) {
+        move->trying = true;
+        move->due++;
+        caller_send(&to->caller, call, asking);
+    }
+}
+
+static void advance(struct shards *shards, struct move *move)
+{
+    if (move->calls.first == NULL || move->answered >= SETTLED) {
+        end_move(shards, move);
+    } else {
+        send_first(shards, move);
     }
 }
 
@@ -311,7 +330,7 @@ static void go_on(struct shards *shards)
     HASH_ITER(hh, shards->moves, move, next)
     {
         if (is_ready(shards, move)) {
-            end_move(shards, move);
+            advance(shards, move);
         }
     }
     if (shards->moves == NULL && !shards->any_changed) {
@@ -341,12 +360,9 @@ static struct move *turn_away(struct shards *shards, struct store_call *call, st
     } else {
         move = begin_move(shards, call->slot);
     }
-    if (move->turned.first == NULL) {
-        move->ask = ask;
-    } else if (move->ask != ask) {
-        move->mixed = true;
-    }
-    call_put(&move->turned, call);
+    move->answered = 0;
+    call_put_in_order(&move->calls, call);
+    move->ask = move->calls.first == call ? ask : NULL;
     return move;
 }
 
@@ -402,8 +418,8 @@ static void on_down(void *owner, struct node *node)
     shards->events->stale(shards->owner);
 }
 
-/* An old master, now a replica, goes on telling what is published on its shard: as the new one
- * does. */
+/* A master that became a replica still hears what is said on its shard, and so do its
+ * listeners: the home of the slot alone counts. */
 static void on_message(void *owner, struct node *node, struct str channel, struct str payload)
 {
     struct shards *shards = owner;
@@ -509,8 +525,10 @@ void shards_set(struct shards *shards, const struct topology *topology)
 
         covered = covered && home != NULL;
         if (shards->homes[slot] != home) {
+            if (shards->homes[slot] != NULL) {
+                note_changed(shards, (uint16_t)slot);
+            }
             shards->homes[slot] = home;
-            note_changed(shards, (uint16_t)slot);
             any = true;
         }
     }
@@ -521,8 +539,11 @@ void shards_set(struct shards *shards, const struct topology *topology)
         hold_back_strays(shards);
     }
     dismiss_the_idle(shards);
-    tell_changed(shards);
     note_health(shards);
+    tell_changed(shards);
+    if (any) {
+        shards->events->up(shards->owner); /* slots that nobody had have somebody */
+    }
 }
 
 /* ---- what the store asks ---- */

@@ -7,7 +7,8 @@
  * about to get the slot, and has the keys already) or TRYAGAIN (some of the keys are here, some
  * there). Order must survive: from the first such answer on nothing of that slot is sent until
  * all of it that was sent, anywhere, is answered; then what was turned away and what came
- * meanwhile goes out in its order. That is a `move`. */
+ * meanwhile goes out in its order, one at a time, until the slot has settled. That is a `move`.
+ */
 #ifndef SEGUE_STORE_SHARDS_H
 #define SEGUE_STORE_SHARDS_H
 

@@ -105,6 +105,7 @@ static bool is_lost(void *owner, struct str channel)
 static void on_down(void *owner)
 {
     (void)owner;
+    rooms_lost(stage.services.rooms);
     hub_lost(stage.services.hub, is_lost);
 }
 

@@ -87,7 +87,7 @@ export class Redis {
         if (this.#sentinel) {
             const file = join(this.directory, "sentinel.conf");
             const lines = [`port ${this.port}`, "bind 127.0.0.1", `unixsocket ${this.socket}`, `dir ${this.directory}`];
-            const password = this.password ? [`requirepass ${this.password}`] : [];
+            const password = this.password ? [`requirepass "${this.password}"`] : [];
             writeFileSync(file, `${[...lines, ...password].join("\n")}\n`);
             return [file, "--sentinel"];
         }

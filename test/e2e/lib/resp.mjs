@@ -12,6 +12,7 @@ export class RespClient {
     #socket;
     #unread = Buffer.alloc(0);
     #waiting = [];
+    #dead = null; // why it is over
 
     // to: {path} or {host, port}, as for net.connect.
     static async open(to) {
@@ -35,6 +36,9 @@ export class RespClient {
 
     // The reply as strings, numbers, null and arrays; an error reply is thrown.
     call(...words) {
+        if (this.#dead) {
+            return Promise.reject(this.#dead);
+        }
         const answer = new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
         const parts = [Buffer.from(`*${words.length}${CRLF}`)];
         for (const word of words) {
@@ -50,6 +54,7 @@ export class RespClient {
     }
 
     #fail(error) {
+        this.#dead ??= error;
         for (const { reject } of this.#waiting.splice(0)) {
             reject(error);
         }
