@@ -64,7 +64,7 @@ function logarithmic(values) {
     const low = Math.log10(Math.min(...values));
     const high = Math.log10(Math.max(...values));
     const [from, to] = high - low < 0.3 ? [low - 0.15, high + 0.15] : [low - 0.04 * (high - low), high + 0.04 * (high - low)];
-    const units = to - from > 2.2 ? [1] : [1, 2, 5];
+    const units = to - from > 2.6 ? [1] : [1, 2, 5];
     const ticks = [];
     for (let power = Math.floor(from); power <= to; power++) {
         ticks.push(...units.map((unit) => unit * 10 ** power));

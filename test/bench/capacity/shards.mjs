@@ -15,6 +15,7 @@ import { measureFull } from "./updates.mjs";
 
 const OPTIONS = {
     masters: { type: "string", default: "1,2,3" },
+    processes: { type: "string" },
     window: { type: "string", default: "256" },
     seconds: { type: "string", default: "4" },
     repeat: { type: "string", default: "3" },
@@ -39,7 +40,8 @@ function settingsOf() {
         const whole = (name) => Math.round(count(name, values[name], 1));
         const masters = values.masters.split(",").map((word) => Math.round(count("masters", word, 1)));
         const seconds = count("seconds", values.seconds, 0.1);
-        return { masters, seconds, window: whole("window"), repeat: whole("repeat"), generators: whole("generators"), out: values.out, json: values.json };
+        const processes = values.processes ? whole("processes") : null; // null: one for each master
+        return { masters, processes, seconds, window: whole("window"), repeat: whole("repeat"), generators: whole("generators"), out: values.out, json: values.json };
     } catch (error) {
         return fail(error.message);
     }
@@ -48,11 +50,11 @@ function settingsOf() {
 const say = (line) => console.error(`bench: ${line}`);
 
 // Rounds in turns, so that a machine that gets slower does so for all.
-async function measure({ masters, repeat, seconds, window, generators }) {
+async function measure({ masters, processes, repeat, seconds, window, generators }) {
     const all = masters.map((count) => ({ masters: count, runs: [] }));
     for (let round = 1; round <= repeat; round++) {
         for (const row of all) {
-            const settings = { processes: row.masters, masters: row.masters, generators, repeat: 1, warmup: 1, seconds, window: window * row.masters };
+            const settings = { processes: processes ?? row.masters, masters: row.masters, generators, repeat: 1, warmup: 1, seconds, window: window * row.masters };
             const run = await measureFull(settings);
             if (run.lost > 0 || run.doubled > 0) {
                 throw new Error(`${run.lost} updates were lost, ${run.doubled} came twice`);
@@ -74,8 +76,8 @@ async function measure({ masters, repeat, seconds, window, generators }) {
 
 const carries = (row, role) => 1e6 / row.busiest[role];
 
-function table(rows, { window }) {
-    const head = ["masters, and gateways", "µs: all gateways", "the busiest", "carry/s", "growth", "µs: all masters", "the busiest", "carry/s", "growth", "came here/s"];
+function table(rows, { window, processes }) {
+    const head = [processes ? `masters, with ${processes} gateways` : "masters, and gateways", "µs: all gateways", "the busiest", "carry/s", "growth", "µs: all masters", "the busiest", "carry/s", "growth", "came here/s"];
     const of = (row, role) => [
         number(row.micros[role], 1),
         number(row.busiest[role], 1),
@@ -92,12 +94,12 @@ ${align([head, ...body])}
 `;
 }
 
-function chart(rows, machine, when) {
+function chart(rows, machine, when, { processes }) {
     const series = (value) => [
         { title: "gateways", colour: 1, points: rows.map((row) => [row.masters, value(row, "gateway")]) },
         { title: "masters", colour: 2, points: rows.map((row) => [row.masters, value(row, "redis")]) },
     ];
-    const x = { title: "masters, with a gateway each", whole: true };
+    const x = { title: processes ? `masters, with ${processes} gateways` : "masters, with a gateway each", whole: true };
     return page({
         title: "Throughput grows with the masters",
         subtitle: `${machine.cpu}, ${machine.system}; ${when}`,
@@ -119,7 +121,7 @@ const settings = settingsOf();
 const [machine, when] = [describe(), new Date().toISOString().slice(0, 16).replace("T", " ")];
 const rows = await measure(settings);
 console.log(`\n${table(rows, settings)}\n- ${machine.cpu}, ${machine.system}; ${when}; ${["scripts/bench shards", ...process.argv.slice(2)].join(" ")}`);
-write(settings.out, chart(rows, machine, when));
+write(settings.out, chart(rows, machine, when, settings));
 if (settings.json) {
     write(settings.json, `${JSON.stringify({ when, machine, settings, rows }, null, 1)}\n`);
 }
