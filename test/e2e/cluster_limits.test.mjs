@@ -87,6 +87,46 @@ describe("connections of a user", () => {
         await sessions[0].post("1"); // the transport's end
         await until(() => site.player(user, 1), "the place of a polling session");
     });
+
+    test("whoever leaves while he waits for a place holds none", async () => {
+        const user = site.user();
+        const ask = [`Authorization: Bearer ${tokenOf(user)}`, "Upgrade: websocket", "Connection: Upgrade"];
+        const fields = [...ask, "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="];
+        site.redis.freeze();
+        const raws = [];
+        for (let i = 0; i < 30; i++) {
+            const raw = await site.raw(i % 3);
+            await raw.request("GET /player HTTP/1.1", fields);
+            raws.push(raw);
+        }
+        await sleep(200);
+        raws.forEach((raw, i) => (i % 2 ? raw.reset() : raw.destroy()));
+        await sleep(100);
+        site.redis.thaw();
+        for (const on of [0, 1, 2]) {
+            await until(() => site.player(user, on), "a place that nobody holds");
+        }
+        assertFull(await site.refused(user, 0));
+    });
+
+    test("what a client sends before it is let in is not lost", async () => {
+        const user = site.user();
+        const raw = await site.raw(0);
+        const fields = [`Authorization: Bearer ${tokenOf(user)}`, "Upgrade: websocket", "Connection: Upgrade"];
+        const ping = Buffer.from(JSON.stringify(PING));
+        const mask = Buffer.from([0, 0, 0, 0]);
+        const frame = Buffer.concat([Buffer.from([0x81, 0x80 | ping.length]), mask, ping]);
+        await raw.request(
+            "GET /player HTTP/1.1",
+            [...fields, "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="],
+            Buffer.concat([frame, frame]),
+        );
+        assert.equal((await raw.response()).status, 101);
+        assert.equal(JSON.parse(await raw.text()).type_push_state, "no_track_state");
+        for (let i = 0; i < 2; i++) {
+            assert.equal(JSON.parse(await raw.text()).type_push_state, "pong");
+        }
+    });
 });
 
 describe("leases", () => {
