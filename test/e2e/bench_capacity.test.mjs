@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -101,6 +101,23 @@ describe("scripts/bench capacity", { concurrency: 2 }, () => {
         assert.match(run.out, /^\| 60 +\|/m);
         assert.match(run.out, /kept up with: 200 updates\/s/);
         isDrawing(readFileSync(svg, "utf8"));
+    });
+
+    test("a step that can't be reached ends the steps of its kind, not the measurement", async (t) => {
+        const json = join(temporaryDirectory(), "c.json");
+        t.after(() => removeDirectory(dirname(json)));
+        const args = ["connections", "--quick", "--processes", "2", "--connections", "10,60"];
+        const files = ["--out", join(dirname(json), "c.svg"), "--json", json];
+        const run = start(t, [...args, ...files, "--", "--max-connections", "12"]);
+        const { code } = await within(run.child.ended, () => `end: ${run.progress}`, patient(RUN_MS));
+        assert.equal(code, 0, run.progress);
+        await leavesNothing(run);
+        const [player, , polling] = JSON.parse(readFileSync(json, "utf8")).connections;
+        assert.deepEqual(player.steps.map(({ connections }) => connections), [10]);
+        assert.equal(player.failed.within, 60);
+        assert.match(player.failed.why, /503 Service Unavailable/);
+        assert.equal(polling.steps.length, 1);
+        assert.match(run.out, /within 60 connections it ended: .*503/);
     });
 
     test("shards: says what each master of a cluster takes of an update, and draws it", async (t) => {

@@ -38,9 +38,12 @@ const OPTIONS = {
     json: { type: "string" },
 };
 
+// What stands behind `--` is for the gateways.
 function readOptions() {
+    const words = process.argv.slice(2);
+    const end = words.includes("--") ? words.indexOf("--") : words.length;
     try {
-        return parseArgs({ options: OPTIONS, allowPositionals: true });
+        return { ...parseArgs({ args: words.slice(0, end), options: OPTIONS, allowPositionals: true }), args: words.slice(end + 1) };
     } catch (error) {
         return fail(error.message);
     }
@@ -109,12 +112,12 @@ function write(path, text) {
     writeFileSync(path, text);
 }
 
-const { values, positionals } = readOptions();
+const { values, positionals, args } = readOptions();
 const unknown = positionals.find((word) => !PARTS.includes(word));
 if (unknown) {
     fail(`there is no part '${unknown}', only ${PARTS.join(", ")}`);
 }
-const settings = settingsOf(values);
+const settings = { ...settingsOf(values), args };
 const facts = {
     when: new Date().toISOString().slice(0, 16).replace("T", " "),
     command: ["scripts/bench capacity", ...process.argv.slice(2)].join(" "),

@@ -57,12 +57,12 @@ function ask(url) {
     });
 }
 
-async function startGateway(address, redisUrl, flags) {
+async function startGateway(address, redisUrl, flags, more) {
     const args = ["--listen", address, "--admin-listen", "127.0.0.1:0", "--redis", redisUrl];
     for (const [name, value] of Object.entries(flags)) {
         args.push(`--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`, value);
     }
-    const child = launch(ANY, SEGUE, args, { env: { PATH: process.env.PATH, TMPDIR: process.env.TMPDIR, ...SETTINGS } });
+    const child = launch(ANY, SEGUE, [...args, ...more], { env: { PATH: process.env.PATH, TMPDIR: process.env.TMPDIR, ...SETTINGS } });
     const admin = () => child.log.match(/admin listening address=(\S+)/)?.[1];
     await until(async () => admin() && (await ask(`http://${admin()}/readyz`)).status === 200, child, "Segue");
     return { child, pid: child.pid, admin: admin() };
@@ -72,7 +72,8 @@ class Site {
     nodes = [];
     gateways = [];
 
-    async start({ processes, masters = 0, flags = {} }) {
+    // args: further ones of the gateways, as words.
+    async start({ processes, masters = 0, flags = {}, args = [] }) {
         for (let i = 0; i < Math.max(masters, 1); i++) {
             this.nodes.push(await startNode(masters > 0));
         }
@@ -83,7 +84,7 @@ class Site {
         this.redisUrl = masters > 0 ? `cluster://${addresses.join(",")}` : `redis://${addresses[0]}`;
         this.port = await freePort();
         for (let i = 0; i < processes; i++) {
-            this.gateways.push(await startGateway(`127.0.0.1:${this.port}`, this.redisUrl, flags));
+            this.gateways.push(await startGateway(`127.0.0.1:${this.port}`, this.redisUrl, flags, args));
         }
         return this;
     }
