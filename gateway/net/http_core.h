@@ -46,7 +46,8 @@ struct http {
     size_t trailer_len;
     struct buf body;
     uint64_t body_len; /* also of what is not kept */
-    bool large;        /* one of the net's large bodies */
+    bool large;        /* the body may be large ... */
+    bool crowding;     /* ... and is one of the net's large bodies */
     struct buf stash;  /* what came behind the request that is being answered */
     struct buf param;  /* of the path, decoded */
     const struct http_watcher *watcher; /* of the request that is being answered; may be NULL */

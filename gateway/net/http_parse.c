@@ -163,13 +163,13 @@ static enum err take_large(struct http *http)
     if (route_admit(http, &http->route, &why) != ERR_OK) {
         return ERR_TOO_LARGE;
     }
-    if (http->route.endpoint != NULL) {
-        return ERR_OK; /* its key or token was looked at */
+    if (http->route.endpoint == NULL) { /* else: its key or token was looked at */
+        if (net->large_bodies == LARGE_MAX) {
+            return ERR_UNAVAILABLE;
+        }
+        net->large_bodies++;
+        http->crowding = true;
     }
-    if (net->large_bodies == LARGE_MAX) {
-        return ERR_UNAVAILABLE;
-    }
-    net->large_bodies++;
     http->large = true;
     return ERR_OK;
 }
@@ -261,8 +261,8 @@ static const llhttp_settings_t *settings(void)
 
 void http_finish_request(struct http *http)
 {
-    http->conn->net->large_bodies -= http->large;
-    http->large = false;
+    http->conn->net->large_bodies -= http->crowding;
+    http->large = http->crowding = false;
     buf_finish(&http->body); /* few requests have one, and it may have been large */
 }
 
