@@ -39,7 +39,7 @@ ${2 * users} clients of ${users} users, ${values.processes} processes, --drain $
   process ended after       ${rolls.map(({ exit }) => seconds(exit)).join(", ")}
   its connections           ${rolls.map(({ held }) => held).join(", ")}
   everybody was back after  ${rolls.map(({ back }) => seconds(back)).join(", ")}
-  a client was away for     ${seconds(away.half)} (half of ${away.count}), ${seconds(away.most)} (99 of 100), ${seconds(away.worst)} (the worst)
+  a client was away for     ${[away.half, away.most, away.worst].map(seconds).join(", ")} (half, 99 of 100, all of ${away.count})
   newcomers in a second     ${most.join(", ")} at most, by process; ${refused} were sent away to come later
   updates                   ${verdict.said} said, ${verdict.repeated} of them repeated for want of an answer
   events                    ${verdict.events} of ${waves * users} heard, in order, once; ${verdict.recovered} recoveries

@@ -567,6 +567,29 @@ static void also_one_that_is_not_that_far_yet(void **state)
     assert_answer(&client, 200, "6");
 }
 
+/* Its connection was told to go when half of the request was there. */
+static void nor_does_one_wait_that_comes_later(void **state)
+{
+    struct client client = client_open();
+
+    (void)state;
+    client_send(&client, stage_conn(),
+                STR("GET /e/?EIO=4&transport=polling&sid=" SID "&t=t1 HTTP/1.1\r\n"));
+    stage.services.draining = true;
+    net_drain(stage.net, 0);
+    pass(60);
+    client_push(&client, STR("Host: a\r\n\r\n"));
+    wait_asked();
+    assert_asked(SUBSCRIBE CLAIM("", "t1"));
+    confirm();
+    REPLY("applied");
+    assert_asked(READ);
+    REPLY("applied", "7", "state", "told", "25000", "0", "0");
+    assert_asked(TAKE("7", "t1", "0", "0"));
+    REPLY("applied");
+    assert_answer(&client, 200, "6");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -602,6 +625,7 @@ int main(void)
         TEST(a_session_that_loses_what_it_reads_is_loaded_again),
         TEST(a_process_that_ends_lets_its_gets_go_and_their_sessions_live),
         TEST(also_one_that_is_not_that_far_yet),
+        TEST(nor_does_one_wait_that_comes_later),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

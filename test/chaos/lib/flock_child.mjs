@@ -11,7 +11,9 @@ const AT_ONCE = 20;
 const FAULTS_SHOWN = 5;
 const DAY_S = 86400;
 
-const agent = new (url.startsWith("https") ? https : http).Agent({ keepAlive: true });
+// The gateway closes an idle connection after 10 s; who uses it in that moment hears nothing.
+const IDLE_MS = 4000;
+const agent = new (url.startsWith("https") ? https : http).Agent({ keepAlive: true, timeout: IDLE_MS });
 let speaking = [];
 
 const users = Array.from({ length: count }, (_, i) => {
