@@ -24,6 +24,7 @@ export class Flock {
     #children = [];
     #tag = `flock-${process.pid}-${Date.now().toString(36)}`;
     #options;
+    #over = false;
 
     // secret: of the tokens; key: of the server API, for waves; polling: which part of the official clients polls.
     constructor({ url, secret, key, clients, polling = 0.2 }) {
@@ -116,7 +117,7 @@ export class Flock {
 
     async #post(body, once) {
         const headers = { "X-API-Key": this.#options.key, "Idempotency-Key": once };
-        for (;;) {
+        while (!this.#over) {
             const answer = await fetch(`${this.#options.url}/api/batch`, { method: "POST", headers, body }).catch(() => null);
             const results = answer?.ok ? (await answer.json().catch(() => null))?.results : null;
             if (results?.every(({ status }) => status === 200)) {
@@ -137,6 +138,7 @@ export class Flock {
     }
 
     end() {
+        this.#over = true;
         this.#children.forEach((child) => {
             child.removeAllListeners("exit");
             child.kill("SIGKILL");

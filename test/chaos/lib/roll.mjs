@@ -24,6 +24,7 @@ export async function roll({ clients, processes = 3, drain, connectRate, every, 
     const watch = new RateWatch();
     const gateways = [];
     let flock;
+    let rolling = true;
 
     async function start(listen) {
         const gateway = await Gateway.start({ flags: { ...flags, listen }, env });
@@ -33,6 +34,7 @@ export async function roll({ clients, processes = 3, drain, connectRate, every, 
     }
 
     async function finish() {
+        rolling = false;
         flock?.end();
         await Promise.all(gateways.map((gateway) => gateway.close()));
         await redis.close();
@@ -48,7 +50,6 @@ export async function roll({ clients, processes = 3, drain, connectRate, every, 
         await flock.arrive(Math.min(600, connectRate * processes * 0.7));
         say(`${await flock.here()} clients on ${processes} processes`);
         await flock.speak(every);
-        let rolling = true;
         const waving = (async () => {
             while (rolling) {
                 await Promise.all([flock.wave(), sleep(WAVE_MS)]);
