@@ -97,7 +97,8 @@ function checkRecovered(facts, entity, list, truth) {
             const { known } = facts.write(entity.e, m) ?? {};
             return known >= from && known <= begin.t + 60000;
         });
-        if (begin.recovers && !facts.forgot(entity.e, from, begin.t) && missed.length < KEPT - 50) {
+        const forgot = begin.e.some((e) => facts.forgot(e, from, begin.t)); // one offset is for all streams
+        if (begin.recovers && !forgot && missed.length < KEPT - 50) {
             facts.violate("recovery", `${begin.c} was not recovered (at ${begin.t}, ${entity.e})`);
         }
     }

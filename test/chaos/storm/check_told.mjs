@@ -27,9 +27,18 @@ export function checkRooms(facts, entity) {
         entity,
         order.map((id) => facts.write(e, marks.get(id))),
     );
+    const silences = silencesOf(entity.saws);
     for (const saws of byConnection(entity.saws).values()) {
-        checkConnection(facts, entity, saws, order, marks);
+        checkConnection(facts, entity, saws, order, marks, silences);
     }
+}
+
+// A room in which nobody was heard for so long that all leases may have run out (a lease is 2.5 s from the last sign of
+// life, which may be older than what was said last) is made anew, without its history: [since, until].
+const LEASES_END_MS = 1500;
+const NOTICED_MS = 3000;
+function silencesOf(saws) {
+    return saws.slice(1).flatMap(({ t }, i) => (t - saws[i].t > LEASES_END_MS ? [[saws[i].t, t]] : []));
 }
 
 // Who was begun after another was known has the larger number.
@@ -54,7 +63,7 @@ function byConnection(saws) {
     return connections;
 }
 
-function checkConnection(facts, entity, saws, order, marks) {
+function checkConnection(facts, entity, saws, order, marks, silences) {
     const { e, begins } = entity;
     const { c } = saws[0];
     const heard = new Set();
@@ -72,7 +81,9 @@ function checkConnection(facts, entity, saws, order, marks) {
         heard.add(id);
     }
     // What the histories of its welcomes, full or begun anew, leave out, nobody can tell it.
-    const holes = begins.filter((begin) => begin.c === c && (begin.full || facts.forgot(e, 0, begin.t)));
+    const anew = ({ t }) => silences.some(([since, until]) => t > since && t < until + NOTICED_MS);
+    const incomplete = (begin) => begin.full || anew(begin) || facts.forgot(e, 0, begin.t);
+    const holes = begins.filter((begin) => begin.c === c && incomplete(begin));
     const numbers = [...heard].map(Number);
     const [from, to] = [Math.min(...numbers), Math.max(...numbers)];
     for (const id of order) {

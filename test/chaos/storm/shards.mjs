@@ -9,6 +9,7 @@ import { sleep, until } from "../../e2e/lib/patience.mjs";
 import { Cluster, info, Sentinels } from "../../e2e/lib/topology.mjs";
 
 const BEFORE_MS = 1000; // what a replica may be behind
+const DECIDED_MS = 4000; // a replica that is to take over has done so by then
 const SETTLED_MS = 60000;
 
 // The hash tag of what a history calls "state:u1", "events:*", "room:r0".
@@ -99,16 +100,21 @@ export class Shards {
         return masters[who % masters.length];
     }
 
-    // A fault of a master; `act` answers when it was the last time that this one could acknowledge what is gone, null: when
-    // all agree again. Nothing is gone unless another took over.
+    // A fault of a master. What it acknowledged until it died, or until it knew that it is no master any more, may be gone
+    // when another took over.
     async #fault(who, entities, lost, why, act) {
         const master = await this.#pick(who);
         const owned = await this.#ownedBy(master, entities);
         const since = Date.now() - BEFORE_MS;
-        const until = await act(master);
+        const died = await act(master);
+        const replaced = async () => (await info(master, "replication")).role === "slave";
+        let end = null;
+        for (const last = Date.now() + DECIDED_MS; end === null && Date.now() < last; await sleep(50)) {
+            end = (await replaced().catch(() => false)) ? Date.now() : null;
+        }
         await this.settled();
         if (!(await this.masters).includes(master)) {
-            lost(since, until ?? Date.now(), why, owned);
+            lost(since, died ?? end ?? Date.now(), why, owned);
         }
     }
 
@@ -134,12 +140,16 @@ export class Shards {
     // In a cluster the two agree, and nothing is lost.
     async #handover({ who }, entities, lost) {
         if (!this.#isCluster) {
-            await this.#fault(who, entities, lost, "sentinels made the replica the master", async (before) => {
+            let from = 0;
+            const since = (...what) => lost(from - BEFORE_MS, ...what.slice(1));
+            await this.#fault(who, entities, since, "sentinels made the replica the master", async (before) => {
                 const [sentinel] = this.redis.sentinels;
                 const said = () => sentinel.call("SENTINEL", "FAILOVER", this.redis.name).catch(() => "");
                 await until(async () => (await said()) === "OK", "a sentinel begins", SETTLED_MS);
-                const changed = async () => (await this.redis.master()) !== before;
-                await until(() => changed().catch(() => false), "another master is named", SETTLED_MS);
+                const other = this.redis.servers.find((one) => one !== before);
+                const changed = async () => (await info(other, "replication")).role === "master";
+                await until(() => changed().catch(() => false), "the replica is the master", SETTLED_MS, 20);
+                from = Date.now();
                 return null;
             });
             return;
