@@ -40,7 +40,7 @@ $(BUILD)/segue: $(OBJECTS)
 
 # The binary tells what it can do: its table of options is the one place that knows.
 $(BUILD)/segue.8: $(BUILD)/segue
-	@$(BUILD)/segue --man-page >$@
+	@$(BUILD)/segue --man-page >$@.new && mv $@.new $@
 
 $(BUILD)/gen/scripts_table.h: scripts/lua-table $(wildcard scripts/lua/*.lua scripts/lua/lib/*.lua)
 	scripts/lua-table $(BUILD)/gen
@@ -79,7 +79,7 @@ DOC_DIR := $(DESTDIR)$(PREFIX)/share/doc/segue
 .PHONY: install uninstall
 install: all ## into DESTDIR and PREFIX (/usr/local): binary, manual, systemd units, examples of what stands around it
 	install -D -m 755 $(BUILD)/segue $(DESTDIR)$(PREFIX)/bin/segue
-	! [ -f $(BUILD)/segue.8 ] || install -D -m 644 $(BUILD)/segue.8 $(DESTDIR)$(PREFIX)/share/man/man8/segue.8
+	install -D -m 644 $(BUILD)/segue.8 $(DESTDIR)$(PREFIX)/share/man/man8/segue.8
 	install -d $(UNITS_DIR) $(UNITS_DIR)/segue.service.d $(UNITS_DIR)/segue@.service.d $(DOC_DIR)
 	for unit in segue.service segue@.service; do \
 		sed 's|/usr/local/bin/|$(PREFIX)/bin/|' docker/systemd/$$unit >$(UNITS_DIR)/$$unit && chmod 644 $(UNITS_DIR)/$$unit && \
