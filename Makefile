@@ -134,7 +134,7 @@ e2e: all bench-tools conformance releases $(NODE_TESTS) ## the gateway from outs
 	node test/suite.mjs --side-by-side 4 test/e2e/*.test.mjs test/conformance/*.test.mjs
 
 # Tests that do not care which process somebody is on, and read nothing from its counters.
-FRONT_TESTS := chat_model chat_rest eio_handshake eio_upgrade feed_lines feed_socketio http_pages identity model \
+FRONT_TESTS := chat_model chat_rest eio_handshake eio_upgrade feed_lines feed_socketio http_pages identity \
 	player_bad_input player_messages player_reference rest_batch rest_once rest_server sio_auth sio_packets sio_playback \
 	sio_recovery websocket
 

@@ -139,8 +139,15 @@ export class Front extends Balancing {
         this.#write();
         const loaded = () => this.log.split("Loading success").length;
         const before = loaded();
-        this.signal("SIGUSR2");
-        await until(() => loaded() > before, () => `haproxy has loaded its file; it said:\n${this.log}`);
+        let told = 0;
+        const reloaded = () => {
+            if (loaded() === before && Date.now() - told > 1000) {
+                this.signal("SIGUSR2"); // again, because it is lost on a master that has only just started
+                told = Date.now();
+            }
+            return loaded() > before;
+        };
+        await until(reloaded, () => `haproxy has loaded its file; it said:\n${this.log}`);
         gateway.standBehind(this);
     }
 }

@@ -41,6 +41,7 @@ export class Site {
     balancers = [];
     #fronts = []; // with SEGUE_TEST_FRONT=haproxy: what stands between clients and gateways; of all alike, then of single ones
     #fronting = Promise.resolve();
+    #started = false;
     #options;
     #closed = false;
 
@@ -52,6 +53,10 @@ export class Site {
     async start() {
         this.redis = await startRedis(this.#options.redis);
         await Promise.all(Array.from({ length: this.#options.gateways }, () => this.addGateway()));
+        this.#started = true;
+        if (process.env.SEGUE_TEST_FRONT === "haproxy" && this.gateways.length > 0) {
+            await (this.#fronting = this.#openFront(this.gateways, { common: true }));
+        }
         return this;
     }
 
@@ -67,10 +72,10 @@ export class Site {
             await gateway.kill();
             throw new Error("the site was closed while a gateway started");
         }
-        if (process.env.SEGUE_TEST_FRONT === "haproxy") {
+        this.gateways.push(gateway);
+        if (process.env.SEGUE_TEST_FRONT === "haproxy" && this.#started) {
             await (this.#fronting = this.#fronting.then(() => this.#putBehind(gateway, Object.keys(flags).length > 0)));
         }
-        this.gateways.push(gateway);
         return gateway;
     }
 
@@ -80,8 +85,12 @@ export class Site {
         if (common && !unlike) {
             await common.include(gateway);
         } else {
-            this.#fronts.push(Object.assign(await Front.open([gateway]), { common: !unlike }));
+            await this.#openFront([gateway], { common: !unlike });
         }
+    }
+
+    async #openFront(gateways, { common }) {
+        this.#fronts.push(Object.assign(await Front.open(gateways), { common }));
     }
 
     // A name that no other test uses.
