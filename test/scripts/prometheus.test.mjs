@@ -112,6 +112,14 @@ describe("the metrics", () => {
         }
     });
 
+    test("README tells of every one of them, and of no other", async () => {
+        const families = Array.from((await inUse()).matchAll(/^# TYPE (\w+) /gm), ([, name]) => name);
+        const chapter = readFileSync(join(ROOT, "README.md"), "utf8").match(/^## Watch it$[^]*?^## /m)[0];
+        const rows = chapter.split("\n").filter((line) => line.startsWith("| `")).map((line) => line.split(" | ")[0]);
+        const told = rows.join(" ").match(/\b(segue|process)_[a-z_]+/g);
+        assert.deepEqual(told.sort(), families.sort());
+    });
+
     test("every label in the alerts and in the dashboard is one that a sample has", async () => {
         const text = await inUse();
         const used = [ALERTS, ...QUERIES.map(({ expr }) => expr)].join(" ");
