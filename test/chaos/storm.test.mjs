@@ -11,7 +11,7 @@ import { run } from "./storm/main.mjs";
 import { lineOf, NAMES, planOf } from "./storm/plan.mjs";
 
 const SEED = Number(process.env.SEGUE_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
-const USUAL = { seconds: 30, gateways: 3, users: 3, only: NAMES, without: [] };
+const USUAL = { seconds: 30, gateways: 3, users: 3, redis: "single", only: NAMES, without: [] };
 
 async function blow(t, options) {
     const directory = temporaryDirectory();
@@ -40,9 +40,21 @@ describe("a plan", () => {
     });
 
     test("has every fault, when it is long enough, and only those that are asked for", () => {
-        const plan = planOf({ ...USUAL, seed: 1, seconds: 600 });
-        assert.deepEqual([...new Set(plan.map(({ what }) => what))].sort(), [...NAMES].sort());
-        assert.ok(plan.every(({ at }, i) => i === 0 || at > plan[i - 1].at));
+        const met = new Set();
+        for (const redis of ["single", "cluster", "sentinel"]) {
+            const plan = planOf({ ...USUAL, redis, seed: 1, seconds: 600 });
+            plan.forEach(({ what }) => met.add(what));
+            assert.ok(plan.every(({ at }, i) => i === 0 || at > plan[i - 1].at));
+            assert.equal(
+                plan.some(({ what }) => what === "redis-power"),
+                redis === "single",
+            );
+            assert.equal(
+                plan.some(({ what }) => what === "slot-move"),
+                redis === "cluster",
+            );
+        }
+        assert.deepEqual([...met].sort(), [...NAMES].sort());
         const some = planOf({ ...USUAL, seed: 1, only: ["redis-kill", "net-cut"], without: ["net-cut"] });
         assert.deepEqual([...new Set(some.map(({ what }) => what))], ["redis-kill"]);
     });
