@@ -82,6 +82,12 @@ enum bucket_outcome bucket_spend(struct bucket *bucket, const struct bucket_rule
     return bucket->share < rule->chunk / 2 && may_ask ? BUCKET_GO_ASK : BUCKET_GO;
 }
 
+bool bucket_is_empty(struct bucket *bucket, const struct bucket_rule *rule, uint64_t now_ms)
+{
+    fill_free(bucket, rule, now_ms);
+    return bucket->free < TOKEN && bucket->share <= 0 && now_ms < bucket->full_ms;
+}
+
 int64_t bucket_ask(struct bucket *bucket, const struct bucket_rule *rule)
 {
     bucket->asked = rule->chunk - least(bucket->share, 0);

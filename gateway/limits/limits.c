@@ -246,10 +246,16 @@ static void draw(struct limits_subject *subject)
                NULL, on_drawn, subject);
 }
 
-bool limits_spend(struct limits_subject *subject)
+static void count_spent(const struct limits_subject *subject)
 {
     static const enum metrics_limit counters[LIMITS_KINDS] = {METRICS_LIMIT_USER_RATE,
                                                               METRICS_LIMIT_ADDRESS_RATE};
+
+    subject->limits->metrics->limited[counters[subject->kind]]++;
+}
+
+bool limits_spend(struct limits_subject *subject)
+{
     struct limits *limits = subject->limits;
     enum bucket_outcome outcome;
 
@@ -261,9 +267,21 @@ bool limits_spend(struct limits_subject *subject)
         draw(subject);
     }
     if (outcome == BUCKET_FULL || outcome == BUCKET_FULL_ASK) {
-        limits->metrics->limited[counters[subject->kind]]++;
+        count_spent(subject);
         return false;
     }
+    return true;
+}
+
+bool limits_is_spent(struct limits_subject *subject)
+{
+    const struct limits *limits = subject->limits;
+
+    if (limits->rates[subject->kind] == 0 ||
+        !bucket_is_empty(&subject->bucket, &limits->rules[subject->kind], now_ms(limits))) {
+        return false;
+    }
+    count_spent(subject);
     return true;
 }
 

@@ -71,8 +71,10 @@ struct limits_subject *limits_visit(struct limits *limits, enum limits_kind kind
 void limits_leave(struct limits_subject *subject);
 enum limits_kind limits_kind_of(const struct limits_subject *subject);
 
-/* One message of a user, or one new connection of an address: false when there are too many. */
+/* One message of a user, or one attempt of an address: false when there are too many. */
 MUST_CHECK bool limits_spend(struct limits_subject *subject);
+/* Whether one who comes now must be refused, as far as is known; charges nothing. */
+bool limits_is_spent(struct limits_subject *subject);
 
 /* Whether it is known, without asking, that there is no place. */
 bool limits_is_full(const struct limits_subject *subject);

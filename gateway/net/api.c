@@ -2,6 +2,7 @@
 #include "gateway/net/api.h"
 
 #include "gateway/net/admit.h"
+#include "gateway/net/gate.h"
 
 enum {
     ONCE_MAX = 128 /* bytes of an Idempotency-Key */
@@ -103,13 +104,35 @@ static void on_gone(void *owner)
 /* Who closed his half may wait for the answer all the same. */
 static const struct http_watcher watcher = {.gone = on_gone, .patient = true};
 
+/* Who may ask; a call of nobody, or with a token that is no good, is one of his address's
+ * attempts, and costs nothing more when it has none left. */
+static enum err admit(const struct http *http, const struct endpoint *endpoint,
+                      struct claims *claims, const char **why)
+{
+    enum err err = ERR_RATE_LIMITED;
+
+    if (endpoint->who == ENDPOINT_SERVER) {
+        return api_admit(http, endpoint, claims, why);
+    }
+    *why = "this address asks too often";
+    if (!gate_is_open(http)) {
+        return err;
+    }
+    err = api_admit(http, endpoint, claims, why);
+    if ((err != ERR_OK || claims->user_len == 0) && !gate_charge(http) && err == ERR_OK) {
+        *why = "this address asks too often";
+        err = ERR_RATE_LIMITED;
+    }
+    return err;
+}
+
 void api_serve(struct http *http, const struct endpoint *endpoint)
 {
     const struct request *request = http_request(http);
     struct question question = {.param = request->param, .text = request->body};
     struct claims claims = {.expires_ms = INT64_MAX};
     const char *why = NULL;
-    enum err err = api_admit(http, endpoint, &claims, &why);
+    enum err err = admit(http, endpoint, &claims, &why);
     struct exchange *exchange;
 
     if (err != ERR_OK) {

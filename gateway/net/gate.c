@@ -53,6 +53,37 @@ enum err gate_knock(const struct http *http, const char **why)
     return err;
 }
 
+/* Calls `ask` with the address; true where no limit counts its attempts. */
+static bool ask_address(const struct http *http, bool (*ask)(struct limits_subject *))
+{
+    struct limits *limits = limits_of(http);
+    struct limits_subject *address;
+    bool answer;
+
+    if (!limits_any(limits, LIMITS_ADDRESS)) {
+        return true;
+    }
+    address = limits_visit(limits, LIMITS_ADDRESS, http_request(http)->peer);
+    answer = ask(address);
+    limits_leave(address);
+    return answer;
+}
+
+static bool has_left(struct limits_subject *address)
+{
+    return !limits_is_spent(address);
+}
+
+bool gate_is_open(const struct http *http)
+{
+    return ask_address(http, has_left);
+}
+
+bool gate_charge(const struct http *http)
+{
+    return ask_address(http, limits_spend);
+}
+
 static void destroy(struct gate *gate)
 {
     limits_cancel(&gate->wait);

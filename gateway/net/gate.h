@@ -10,6 +10,10 @@
  * connections: ERR_OK, ERR_RATE_LIMITED or ERR_TOO_MANY, with `*why`. Before anything that
  * costs more. */
 MUST_CHECK enum err gate_knock(const struct http *http, const char **why);
+/* For calls over HTTP, of which those of nobody, or with a bad token, are attempts of their
+ * address: whether it has attempts left, and one more of them. */
+bool gate_is_open(const struct http *http);
+bool gate_charge(const struct http *http);
 /* The request asks for a WebSocket on a path where `proto` lives: checks it, opens the session,
  * answers 101 or the refusal. */
 void gate_open(struct http *http, const struct proto *proto);

@@ -356,6 +356,30 @@ describe("the rate of an address", () => {
         assert.equal(answer.status, 429);
     });
 
+    test("REST calls without a good token are attempts as well; those with one are not", async () => {
+        const bad = { Authorization: "Bearer not.a.token" };
+        for (const [address, path, more, allowed] of [
+            ["192.0.2.10", "/api/carplay/now-playing", bad, 401],
+            ["192.0.2.11", "/api/rooms/lobby", {}, 200],
+        ]) {
+            const seen = {};
+            const begun = Date.now();
+            for (let i = 0; i < 100; i++) {
+                const headers = { ...from(address).headers, ...more };
+                const { status } = await site.gateways[i % 2].get(path, { headers });
+                seen[status] = (seen[status] ?? 0) + 1;
+            }
+            const took = (Date.now() - begun) / 1000;
+            assert.deepEqual(Object.keys(seen).sort(), [String(allowed), "429"].sort(), JSON.stringify(seen));
+            assert.ok(seen[allowed] >= 8 && seen[allowed] <= 24 + took * 8, `${JSON.stringify(seen)} in ${took} s`);
+        }
+        const headers = { ...from("192.0.2.12").headers, Authorization: `Bearer ${tokenOf(site.user())}` };
+        for (let i = 0; i < 60; i++) {
+            const { status } = await site.gateways[i % 2].get("/api/carplay/now-playing", { headers });
+            assert.equal(status, 200);
+        }
+    });
+
     test("another address is not touched, and with time there is room again", async () => {
         await site.player(site.user(), 0, from("192.0.2.2"));
         await until(() => site.player(site.user(), 0, from("192.0.2.1")), "room for the first address");

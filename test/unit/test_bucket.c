@@ -186,6 +186,22 @@ static void who_is_refused_asks_rarely(void **state)
     assert_in_range(cluster.questions, 10, 10 * 50);
 }
 
+static void that_it_is_empty_is_known_without_spending(void **state)
+{
+    struct bucket *bucket = &cluster.processes[0];
+
+    (void)state;
+    begin(10);
+    assert_false(bucket_is_empty(bucket, &cluster.rule, cluster.now_ms));
+    flood(1, 1000, 3000);
+    while (say(0) || cluster.answer_ms[0] != 0) {
+        tick();
+    }
+    assert_true(bucket_is_empty(bucket, &cluster.rule, cluster.now_ms));
+    flood(1, 0, 1000);
+    assert_false(bucket_is_empty(bucket, &cluster.rule, cluster.now_ms));
+}
+
 static void with_time_there_is_room_again(void **state)
 {
     (void)state;
@@ -237,6 +253,7 @@ int main(void)
         cmocka_unit_test(whatever_comes_what_is_let_through_is_bounded),
         cmocka_unit_test(a_burst_comes_in_at_once_and_no_more_than_once),
         cmocka_unit_test(who_is_refused_asks_rarely),
+        cmocka_unit_test(that_it_is_empty_is_known_without_spending),
         cmocka_unit_test(with_time_there_is_room_again),
         cmocka_unit_test(without_redis_a_process_goes_by_the_rate_alone),
         cmocka_unit_test(an_answer_that_grants_nonsense_harms_nobody),
