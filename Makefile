@@ -7,6 +7,11 @@ CC ?= cc
 PACKAGES := libuv hiredis libcjson libjwt libcrypto
 # What the same library is called: since its version 6, and before.
 PACKAGES += $(shell pkg-config --exists msgpack-c && echo msgpack-c || echo msgpack)
+# TLS to Redis is a part of hiredis since its version 1.
+ifeq ($(shell pkg-config --exists hiredis_ssl && echo yes),yes)
+PACKAGES += hiredis_ssl libssl
+CPPFLAGS += -DSEGUE_REDIS_TLS
+endif
 # Debian 12 ships llhttp as C sources, later releases as a library.
 ifeq ($(shell pkg-config --exists libllhttp && echo yes),yes)
 PACKAGES += libllhttp

@@ -41,6 +41,9 @@ struct config {
     struct config_address admin_listen;
     const char *redis; /* URL; checked by the store, which knows the forms */
     const char *redis_prefix;
+    const char *redis_ca; /* files; NULL = none; likewise below */
+    const char *redis_cert;
+    const char *redis_key;
     const char *socketio_adapter; /* NULL or empty: off */
     const char *jwt_secret;       /* NULL = none; likewise below */
     struct config_list jwt_keys;  /* FILE or kid=FILE */

@@ -285,13 +285,33 @@ static int wrong(const char *option, const char *why)
     return EXIT_WRONG;
 }
 
+static int create_store(struct gateway *gateway)
+{
+    const struct config *config = gateway->config;
+    const struct tls_files files = {config->redis_ca, config->redis_cert, config->redis_key};
+    struct tls *tls = NULL;
+    char why[TLS_WHY_MAX];
+    const char *reason;
+    struct url url;
+
+    if (url_parse(str_of(config->redis), &url, &reason) != ERR_OK) {
+        return wrong("--redis (SEGUE_REDIS)", reason);
+    }
+    if (url.tls && (tls = tls_create(&files, why)) == NULL) {
+        url_finish(&url);
+        return wrong("--redis (SEGUE_REDIS)", why);
+    }
+    gateway->services.store =
+        store_create(&gateway->loop, &url, tls, &gateway->metrics, &store_events, gateway);
+    return EXIT_SUCCESS;
+}
+
 /* What can only be checked by those who use it: keys and the Redis URL. */
 static int create_services(struct gateway *gateway)
 {
     struct services *services = &gateway->services;
     char why[FEEDS_WHY_MAX];
-    const char *reason;
-    struct url url;
+    int status;
 
     codec_random_hex(services->name, (SERVICES_NAME_SIZE - 1) / 2);
     services->config = gateway->config;
@@ -301,17 +321,12 @@ static int create_services(struct gateway *gateway)
     if (services->auth == NULL) {
         return wrong("--jwt-key (SEGUE_JWT_KEY)", why);
     }
-    if (url_parse(str_of(gateway->config->redis), &url, &reason) != ERR_OK) {
-        return wrong("--redis (SEGUE_REDIS)", reason);
-    }
-    if (url.tls) {
-        url_finish(&url);
-        return wrong("--redis (SEGUE_REDIS)", "this build has no TLS for Redis");
+    status = create_store(gateway);
+    if (status != EXIT_SUCCESS) {
+        return status;
     }
     keys_setup(gateway->config->redis_prefix);
     services->hub = hub_create(&hub_events, gateway, &gateway->metrics.channels);
-    services->store =
-        store_create(&gateway->loop, &url, &gateway->metrics, &store_events, gateway);
     gateway->newer = newer_create(services->hub, &gateway->metrics);
     gateway->adapter = adapter_create(gateway->config, services->store, &gateway->metrics);
     gateway->feeds = feeds_create(gateway->config, services->store, why);

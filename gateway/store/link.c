@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "gateway/store/tls.h"
 
 enum {
     WHY_MAX = 128
@@ -137,14 +138,15 @@ static void attach(struct link *link, redisAsyncContext *redis)
     redisAsyncSetConnectCallback(redis, on_connect);
 }
 
-struct link *link_open(uv_loop_t *loop, const char *host, uint16_t port, const char *path,
+struct link *link_open(uv_loop_t *loop, const struct dial *dial,
                        const struct link_events *events, void *owner)
 {
-    redisAsyncContext *redis =
-        host != NULL ? redisAsyncConnect(host, port) : redisAsyncConnectUnix(path);
+    redisAsyncContext *redis = dial->host != NULL ? redisAsyncConnect(dial->host, dial->port)
+                                                  : redisAsyncConnectUnix(dial->path);
     struct link *link;
 
-    if (redis == NULL || redis->err != 0) {
+    if (redis == NULL || redis->err != 0 ||
+        (dial->tls != NULL && !tls_join(dial->tls, &redis->c, dial->name))) {
         if (redis != NULL) {
             redisAsyncFree(redis);
         }

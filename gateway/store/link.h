@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "common/str.h"
+#include "gateway/store/dial.h"
 
 struct link;
 struct redisReply;
@@ -29,9 +30,8 @@ struct link_events {
  * borrowed. */
 typedef void link_reply_fn(void *context, const struct redisReply *reply);
 
-/* `host` is a numeric address; NULL means the unix socket `path`. NULL when no socket could be
- * had. */
-struct link *link_open(uv_loop_t *loop, const char *host, uint16_t port, const char *path,
+/* NULL when no socket could be had. */
+struct link *link_open(uv_loop_t *loop, const struct dial *dial,
                        const struct link_events *events, void *owner);
 /* A complete command in Redis's own format; false when the link is closing (then the callback
  * will not run). */

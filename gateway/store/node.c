@@ -257,11 +257,15 @@ static const struct tap_events tap_events = {on_tap_opened,  on_tap_closed,  on_
 static void dial_address(struct node *node, const char *host)
 {
     const struct node_settings *settings = node->settings;
-    const char *path = host == NULL ? node->address.host : NULL;
+    struct dial dial = {.host = host,
+                        .path = node->address.host,
+                        .port = node->address.port,
+                        .tls = settings->tls,
+                        .name = node->address.host};
 
-    node->link = link_open(settings->loop, host, node->address.port, path, &link_events, node);
+    node->link = link_open(settings->loop, &dial, &link_events, node);
     if (node->link != NULL) {
-        node->tap = tap_open(settings->loop, host, node->address.port, path, &tap_events, node);
+        node->tap = tap_open(settings->loop, &dial, &tap_events, node);
     }
     if (node->tap == NULL) {
         fail(node, "no connection could be made");

@@ -81,13 +81,14 @@ static const struct link_events link_events = {on_opened, on_lost, on_closed};
 static void on_found(void *owner, const char *host, const char *why)
 {
     struct scout *scout = owner;
+    struct dial dial = {
+        .host = host, .port = scout->asked.port, .tls = scout->tls, .name = scout->asked.host};
 
     if (!scout->busy) {
         return;
     }
     if (host != NULL) {
-        scout->link =
-            link_open(scout->loop, host, scout->asked.port, NULL, &link_events, scout);
+        scout->link = link_open(scout->loop, &dial, &link_events, scout);
         why = "no connection could be made";
     }
     if (scout->link == NULL) {

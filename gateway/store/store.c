@@ -28,6 +28,7 @@ enum {
 struct store {
     uv_loop_t *loop;
     struct url url;
+    struct tls *tls; /* owned; NULL = without */
     const struct store_events *events;
     void *owner;
     struct shards *shards;
@@ -186,25 +187,29 @@ static void prepare_scout(struct store *store)
     store->scout = (struct scout){.loop = store->loop,
                                   .user = other ? url->sentinel_user : url->user,
                                   .password = other ? url->sentinel_password : url->password,
+                                  .tls = store->tls,
                                   .question = store->question,
                                   .words = words,
                                   .told = on_told,
                                   .owner = store};
 }
 
-struct store *store_create(uv_loop_t *loop, const struct url *url, struct metrics *metrics,
-                           const struct store_events *events, void *owner)
+struct store *store_create(uv_loop_t *loop, const struct url *url, struct tls *tls,
+                           struct metrics *metrics, const struct store_events *events,
+                           void *owner)
 {
     struct store *store = mem_zero(sizeof(*store));
     struct node_settings settings = {.loop = loop,
                                      .user = url->user,
                                      .password = url->password,
+                                     .tls = tls,
                                      .database = url->database,
                                      .shards = url->kind == URL_CLUSTER,
                                      .found = url->kind != URL_SINGLE};
 
     store->loop = loop;
     store->url = *url;
+    store->tls = tls;
     store->events = events;
     store->owner = owner;
     store->shards = shards_create(&settings, metrics, &shards_events, store);
@@ -251,6 +256,7 @@ void store_destroy(struct store *store)
     }
     shards_destroy(store->shards);
     url_finish(&store->url);
+    tls_destroy(store->tls);
     mem_free(store);
 }
 

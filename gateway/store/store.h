@@ -14,6 +14,7 @@
 #include "common/str.h"
 #include "gateway/metrics.h"
 #include "gateway/store/reply.h"
+#include "gateway/store/tls.h"
 #include "gateway/store/url.h"
 
 struct store;
@@ -46,9 +47,10 @@ struct strs {
     ((struct strs){(const struct str[]){__VA_ARGS__},                                          \
                    sizeof((const struct str[]){__VA_ARGS__}) / sizeof(struct str)})
 
-/* `url` is taken over. */
-struct store *store_create(uv_loop_t *loop, const struct url *url, struct metrics *metrics,
-                           const struct store_events *events, void *owner);
+/* `url` is taken over, and `tls` (NULL: without). */
+struct store *store_create(uv_loop_t *loop, const struct url *url, struct tls *tls,
+                           struct metrics *metrics, const struct store_events *events,
+                           void *owner);
 void store_start(struct store *store);
 /* Closes everything; what is pending is answered with ERR_UNAVAILABLE. The loop must run until
  * the handles are closed. */

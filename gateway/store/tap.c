@@ -9,6 +9,7 @@
 #include "common/buf.h"
 #include "common/mem.h"
 #include "gateway/store/resp.h"
+#include "gateway/store/tls.h"
 
 enum {
     WHY_MAX = 128,
@@ -47,10 +48,13 @@ struct tap {
         uv_pipe_t pipe;
     } socket;
     uv_connect_t connect;
-    redisReader *reader; /* owned */
-    struct buf out;      /* commands of this turn */
-    struct buf channel;  /* of the array that is being parsed: the reader's bytes may move
-                            between two reads */
+    redisReader *reader;   /* owned */
+    struct tls_seal *seal; /* owned; NULL = without TLS, and without the next two */
+    struct buf sealed;     /* what leaves instead of `out` */
+    struct buf plain;      /* what was read */
+    struct buf out;        /* commands of this turn */
+    struct buf channel;    /* of the array that is being parsed: the reader's bytes may move
+                              between two reads */
     enum kind kind;
     bool opened;
     bool closing;
@@ -169,16 +173,24 @@ static redisReplyObjectFunctions callbacks = {
     .freeObject = on_free,
 };
 
+static void destroy(struct tap *tap)
+{
+    redisReaderFree(tap->reader);
+    tls_seal_destroy(tap->seal);
+    buf_finish(&tap->out);
+    buf_finish(&tap->sealed);
+    buf_finish(&tap->plain);
+    buf_finish(&tap->channel);
+    mem_free(tap->read_buffer);
+    mem_free(tap);
+}
+
 static void on_stream_closed(uv_handle_t *handle)
 {
     struct tap *tap = handle->data;
 
     tap->events->closed(tap->owner, tap->why);
-    redisReaderFree(tap->reader);
-    buf_finish(&tap->out);
-    buf_finish(&tap->channel);
-    mem_free(tap->read_buffer);
-    mem_free(tap);
+    destroy(tap);
 }
 
 void tap_close(struct tap *tap, const char *why)
@@ -226,6 +238,14 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
         return;
     }
     rest = str_from(buf->base, (size_t)count);
+    if (tap->seal != NULL) {
+        buf_clear(&tap->plain);
+        if (!tls_open(tap->seal, rest, &tap->plain)) {
+            tap_close(tap, tls_why());
+            return;
+        }
+        rest = buf_str(&tap->plain);
+    }
     while (rest.len > 0 && !tap->closing) {
         feed(tap, str_from(rest.at, rest.len < FEED_MAX ? rest.len : FEED_MAX));
         rest = str_skip(rest, FEED_MAX);
@@ -250,21 +270,20 @@ static void on_connected(uv_connect_t *request, int status)
     tap->events->opened(tap->owner);
 }
 
-static int dial(struct tap *tap, uv_loop_t *loop, const char *host, uint16_t port,
-                const char *path)
+static int begin(struct tap *tap, uv_loop_t *loop, const struct dial *dial)
 {
     struct sockaddr_storage address;
     int error;
 
-    if (host == NULL) {
+    if (dial->host == NULL) {
         error = uv_pipe_init(loop, &tap->socket.pipe, 0);
         if (error == 0) {
-            uv_pipe_connect(&tap->connect, &tap->socket.pipe, path, on_connected);
+            uv_pipe_connect(&tap->connect, &tap->socket.pipe, dial->path, on_connected);
         }
         return error;
     }
-    if (uv_ip4_addr(host, port, (struct sockaddr_in *)&address) != 0 &&
-        uv_ip6_addr(host, port, (struct sockaddr_in6 *)&address) != 0) {
+    if (uv_ip4_addr(dial->host, dial->port, (struct sockaddr_in *)&address) != 0 &&
+        uv_ip6_addr(dial->host, dial->port, (struct sockaddr_in6 *)&address) != 0) {
         return UV_EINVAL;
     }
     error = uv_tcp_init(loop, &tap->socket.tcp);
@@ -280,8 +299,8 @@ static int dial(struct tap *tap, uv_loop_t *loop, const char *host, uint16_t por
     return 0;
 }
 
-struct tap *tap_open(uv_loop_t *loop, const char *host, uint16_t port, const char *path,
-                     const struct tap_events *events, void *owner)
+struct tap *tap_open(uv_loop_t *loop, const struct dial *dial, const struct tap_events *events,
+                     void *owner)
 {
     struct tap *tap = mem_zero(sizeof(*tap));
 
@@ -290,10 +309,12 @@ struct tap *tap_open(uv_loop_t *loop, const char *host, uint16_t port, const cha
     tap->connect.data = tap;
     tap->read_buffer = mem_alloc(READ_MAX);
     tap->reader = redisReaderCreateWithFunctions(&callbacks);
-    if (tap->reader == NULL || dial(tap, loop, host, port, path) != 0) {
-        redisReaderFree(tap->reader);
-        mem_free(tap->read_buffer);
-        mem_free(tap);
+    if (dial->tls != NULL) {
+        tap->seal = tls_seal_create(dial->tls, dial->name);
+    }
+    if (tap->reader == NULL || (dial->tls != NULL && tap->seal == NULL) ||
+        begin(tap, loop, dial) != 0) {
+        destroy(tap);
         return NULL;
     }
     tap->reader->privdata = tap;
@@ -317,19 +338,36 @@ static void on_written(uv_write_t *request, int status)
     mem_free(write);
 }
 
+/* What leaves with this turn. */
+static struct buf *leaving(struct tap *tap)
+{
+    if (tap->seal == NULL) {
+        return &tap->out;
+    }
+    if (!tls_close(tap->seal, &tap->out, &tap->sealed)) {
+        tap_close(tap, tls_why());
+    }
+    return &tap->sealed;
+}
+
 void tap_flush(struct tap *tap)
 {
     struct write *write;
+    struct buf *out;
     uv_buf_t bytes;
     int error;
 
-    if (tap->out.len == 0 || !tap->opened || tap->closing) {
+    if (!tap->opened || tap->closing) {
         return;
     }
-    bytes = uv_buf_init(NULL, (unsigned)tap->out.len);
+    out = leaving(tap);
+    if (out->len == 0 || tap->closing) {
+        return;
+    }
+    bytes = uv_buf_init(NULL, (unsigned)out->len);
     write = mem_alloc(sizeof(*write));
     write->tap = tap;
-    write->bytes = bytes.base = buf_take(&tap->out);
+    write->bytes = bytes.base = buf_take(out);
     write->request.data = write;
     error = uv_write(&write->request, &tap->socket.stream, &bytes, 1, on_written);
     if (error != 0) {

@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "common/str.h"
+#include "gateway/store/dial.h"
 
 struct tap;
 
@@ -27,10 +28,9 @@ struct tap_events {
     void (*answered)(void *owner, struct str error);
 };
 
-/* `host` is a numeric address; NULL means the unix socket `path`. NULL when no socket could be
- * had. */
-struct tap *tap_open(uv_loop_t *loop, const char *host, uint16_t port, const char *path,
-                     const struct tap_events *events, void *owner);
+/* NULL when no socket could be had. */
+struct tap *tap_open(uv_loop_t *loop, const struct dial *dial, const struct tap_events *events,
+                     void *owner);
 /* Queues a command; what is queued leaves in one write at the end of the turn (tap_flush). */
 void tap_send(struct tap *tap, const struct str *words, size_t count);
 void tap_flush(struct tap *tap);

@@ -78,7 +78,8 @@ static void setup(void)
                                        .metrics = &stage.metrics,
                                        .loop = &stage.loop,
                                        .auth = auth_create(&stage.config, why, sizeof(why))};
-    stage.services.store = store_create(&stage.loop, &nowhere, &stage.metrics, NULL, NULL);
+    stage.services.store =
+        store_create(&stage.loop, &nowhere, NULL, &stage.metrics, NULL, NULL);
     stage.net = net_create(&stage.loop, &stage.services, protos, endpoints);
 }
 

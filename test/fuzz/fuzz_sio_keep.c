@@ -99,7 +99,7 @@ static void set_up(void)
     services = (struct services){
         .config = &config, .metrics = &metrics, .loop = &loop, .name = "fuzz"};
     services.hub = hub_create(&hub_events, NULL, &metrics.channels);
-    services.store = store_create(&loop, &url, &metrics, &store_events, NULL);
+    services.store = store_create(&loop, &url, NULL, &metrics, &store_events, NULL);
     services.rooms = rooms_create(&services);
 }
 

@@ -276,7 +276,8 @@ static inline int setup(void **state)
     fake_redis_open(&redis, &stage.loop);
     url = fake_redis_url(&redis);
     stage.services.hub = hub_create(&hub_events, NULL, &stage.metrics.channels);
-    stage.services.store = store_create(&stage.loop, &url, &stage.metrics, &store_events, NULL);
+    stage.services.store =
+        store_create(&stage.loop, &url, NULL, &stage.metrics, &store_events, NULL);
     store_start(stage.services.store);
     door = listen_open(stage.net, &address, false, "listening", &why);
     assert_non_null(door);

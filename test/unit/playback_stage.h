@@ -231,7 +231,8 @@ static inline int setup(void **state)
         .config = &stage.config, .metrics = &stage.metrics, .loop = &stage.loop};
     stage.services.auth = auth_create(&stage.config, (char[128]){0}, 128);
     stage.services.hub = hub_create(&hub_events, NULL, &stage.metrics.channels);
-    stage.services.store = store_create(&stage.loop, &url, &stage.metrics, &store_events, NULL);
+    stage.services.store =
+        store_create(&stage.loop, &url, NULL, &stage.metrics, &store_events, NULL);
     store_start(stage.services.store);
     turns();
     return store_is_up(stage.services.store) ? 0 : -1;

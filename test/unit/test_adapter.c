@@ -97,7 +97,7 @@ static int setup(void **state)
     stage.config.max_message = 100;
     stage.config.max_batch = 200;
     stage.config.socketio_adapter = "socket.io";
-    stage.store = store_create(&stage.loop, &url, &stage.metrics, &events, NULL);
+    stage.store = store_create(&stage.loop, &url, NULL, &stage.metrics, &events, NULL);
     stage.adapter = adapter_create(&stage.config, stage.store, &stage.metrics);
     store_start(stage.store);
     adapter_start(stage.adapter, &stage.loop);

@@ -57,7 +57,8 @@ static int setup(void **state)
     stage.services = (struct services){
         .config = &stage.config, .metrics = &stage.metrics, .loop = &stage.loop};
     stage.services.auth = auth_create(&stage.config, (char[128]){0}, 128);
-    stage.services.store = store_create(&stage.loop, &url, &stage.metrics, &store_events, NULL);
+    stage.services.store =
+        store_create(&stage.loop, &url, NULL, &stage.metrics, &store_events, NULL);
     stage.net = (struct net){.loop = &stage.loop, .services = &stage.services};
     store_start(stage.services.store);
     turns();

@@ -99,7 +99,8 @@ static int setup(void **state)
     (void)state;
     stage_endpoints = endpoints;
     stage_setup(protos);
-    stage.services.store = store_create(&stage.loop, &nowhere, &stage.metrics, NULL, NULL);
+    stage.services.store =
+        store_create(&stage.loop, &nowhere, NULL, &stage.metrics, NULL, NULL);
     stage.config.jwt_secret = SECRET;
     stage.config.anonymous = (struct config_list){{"chat"}, 1};
     stage.config.api_keys = (struct config_list){{"first key", "k2"}, 2};

@@ -67,7 +67,7 @@ static int setup(void **state)
     stage.services.config = &stage.config;
     stage.services.metrics = &stage.metrics;
     stage.services.loop = &stage.loop;
-    stage.services.store = store_create(&stage.loop, &url, &stage.metrics, &events, NULL);
+    stage.services.store = store_create(&stage.loop, &url, NULL, &stage.metrics, &events, NULL);
     store_start(stage.services.store);
     turns();
     return 0;

@@ -85,7 +85,7 @@ static int setup(void **state)
     fake_redis_open(&stage.redis, &stage.loop);
     url = fake_redis_url(&stage.redis);
     stage.config.max_message = 100;
-    stage.store = store_create(&stage.loop, &url, &stage.metrics, &events, NULL);
+    stage.store = store_create(&stage.loop, &url, NULL, &stage.metrics, &events, NULL);
     store_start(stage.store);
     turns();
     snprintf(stage.file, sizeof(stage.file), "%s/lines", stage.redis.folder);

@@ -62,7 +62,8 @@ static int setup(void **state)
 
     (void)state;
     stage_setup(protos);
-    stage.services.store = store_create(&stage.loop, &nowhere, &stage.metrics, NULL, NULL);
+    stage.services.store =
+        store_create(&stage.loop, &nowhere, NULL, &stage.metrics, NULL, NULL);
     stage.config.jwt_secret = "secret";
     stage.config.anonymous = (struct config_list){{"fake"}, 1};
     stage.services.auth = auth_create(&stage.config, (char[128]){0}, 128);

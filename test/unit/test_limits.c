@@ -88,7 +88,7 @@ static int setup(void **state)
     stage.config.user_connections = 3;
     stage.config.address_connections = 3;
     stage.config.user_rate = 4;
-    stage.store = store_create(&stage.loop, &url, &stage.metrics, &events, NULL);
+    stage.store = store_create(&stage.loop, &url, NULL, &stage.metrics, &events, NULL);
     store_start(stage.store);
     turns();
     buf_clear(&stage.redis.asked);

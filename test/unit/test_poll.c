@@ -85,7 +85,8 @@ static int setup(void **state)
     stage.config.max_batch = 1000;
     stage.services = (struct services){
         .config = &stage.config, .metrics = &stage.metrics, .loop = &stage.loop};
-    stage.services.store = store_create(&stage.loop, &url, &stage.metrics, &store_events, NULL);
+    stage.services.store =
+        store_create(&stage.loop, &url, NULL, &stage.metrics, &store_events, NULL);
     store_start(stage.services.store);
     turns();
     poll_init(&stage.poll, &stage.services, "row", STR(SID), &stage.poll);

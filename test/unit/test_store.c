@@ -130,7 +130,7 @@ static void start(const char *user, const char *password, unsigned database)
     url.user = user ? mem_copy(user, strlen(user)) : NULL;
     url.password = password ? mem_copy(password, strlen(password)) : NULL;
     url.database = database;
-    stage.store = store_create(&stage.loop, &url, &stage.metrics, &events, NULL);
+    stage.store = store_create(&stage.loop, &url, NULL, &stage.metrics, &events, NULL);
     store_start(stage.store);
 }
 

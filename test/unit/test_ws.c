@@ -134,7 +134,8 @@ static int setup(void **state)
     stage_setup(protos);
     fake_redis_open(&redis, &stage.loop);
     url = fake_redis_url(&redis);
-    stage.services.store = store_create(&stage.loop, &url, &stage.metrics, &store_events, NULL);
+    stage.services.store =
+        store_create(&stage.loop, &url, NULL, &stage.metrics, &store_events, NULL);
     store_start(stage.services.store);
     stage.config.jwt_secret = SECRET;
     stage.config.anonymous = (struct config_list){{"open"}, 1};
