@@ -27,7 +27,7 @@ enum {
     OPCODE_CLOSE = 8,
     OPCODE_PING = 9,
 
-    LEAVE_MS = 2000
+    LEAVE_MS = 5000
 };
 
 struct ws {
