@@ -33,6 +33,9 @@ function checkTruth(facts, entity, truth) {
             facts.violate("twice", `${e}: ${m} was applied twice`);
         }
         there.set(m, write);
+        if (facts.mayBeGone(write)) {
+            continue; // it may have been forgotten and been said again
+        }
         if (latest && write.known < latest.said) {
             facts.violate("order", `${e}: ${m} stands behind ${latest.m}, which was begun only after ${m} was known`);
         }

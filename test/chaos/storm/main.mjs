@@ -11,8 +11,10 @@ import { lineOf, NAMES, planOf } from "./plan.mjs";
 import { Storm } from "./storm.mjs";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
-const GROWTH = 1.5; // a process may be that much larger at its end than when it had settled ...
-const SLACK = 12 * 1024 * 1024; // ... and so many bytes; a loud slow reader costs that for a moment
+// How much larger a process may be in the last fifth of its life than in the middle one, and than in the first.
+const GROWTH = 1.25;
+const SLACK = 8 * 1024 * 1024;
+const MOST = 64 * 1024 * 1024;
 
 const SPEC = {
     seed: { type: "string" },
@@ -84,12 +86,20 @@ function tell({ violations, gone, counts }, lost) {
     violations.forEach((one) => console.log(`VIOLATION ${one}`));
 }
 
-// What grew: of each process that lived long enough, by what it had when it had settled.
+// What grew: of each process that lived long enough, by what it had in the middle of its life, and by what it had when it had
+// settled. (A loud slow reader, and what is kept for reuse, cost some MiB once.)
 function growth(memory, history) {
-    for (const [pid, { slot, first, last, since, until }] of memory) {
-        if (until - since > 10000 && last > first * GROWTH + SLACK) {
-            const mib = (bytes) => (bytes / 1048576).toFixed(1);
-            history.note("wrong", { what: `gateway ${slot} (${pid}) grew from ${mib(first)} to ${mib(last)} MiB` });
+    const mean = (list) => list.reduce((sum, one) => sum + one, 0) / list.length;
+    const mib = (bytes) => (bytes / 1048576).toFixed(1);
+    for (const [pid, { slot, samples }] of memory) {
+        const fifth = Math.floor(samples.length / 5);
+        if (fifth < 4) {
+            continue;
+        }
+        const [first, middle, last] = [0, 2, 4].map((i) => mean(samples.slice(i * fifth, (i + 1) * fifth)));
+        if (last > middle * GROWTH + SLACK || last > first + MOST) {
+            const words = [first, middle, last].map(mib).join(" to ");
+            history.note("wrong", { what: `gateway ${slot} (${pid}) grew from ${words} MiB` });
         }
     }
 }

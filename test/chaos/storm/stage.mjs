@@ -23,7 +23,7 @@ const SETTLED_MS = 4000; // a process of that age has what it needs
 export class Stage {
     slots = []; // {number, gateway, link, state, past}
     ports = []; // of the gateways, 0: away
-    memory = new Map(); // pid -> {slot, first, last}
+    memory = new Map(); // pid -> {slot, samples of its size}
     #history;
     #directory = temporaryDirectory();
     #redisState = "up"; // or "down", "paused"
@@ -126,13 +126,9 @@ export class Stage {
     weigh() {
         for (const { number, gateway, state, began } of this.slots) {
             if (state === "up" && Date.now() - began > SETTLED_MS) {
-                const bytes = gateway.residentBytes();
-                const known = this.memory.get(gateway.pid) ?? {
-                    slot: number,
-                    first: bytes,
-                    since: this.#history.now(),
-                };
-                this.memory.set(gateway.pid, { ...known, last: bytes, until: this.#history.now() });
+                const known = this.memory.get(gateway.pid) ?? { slot: number, samples: [] };
+                known.samples.push(gateway.residentBytes());
+                this.memory.set(gateway.pid, known);
             }
         }
     }
