@@ -8,7 +8,7 @@ import { describe, test } from "node:test";
 
 import { request } from "./lib/http.mjs";
 import { keep, removeDirectory, temporaryDirectory } from "./lib/keeper.mjs";
-import { sleep, until } from "./lib/patience.mjs";
+import { sleep, SLOW, until } from "./lib/patience.mjs";
 import { Player } from "./lib/player.mjs";
 import { Raw } from "./lib/raw.mjs";
 import { freePort } from "./lib/redis.mjs";
@@ -134,18 +134,20 @@ describe("the PROXY protocol", () => {
     });
 
     test("header and request have --connect-timeout together", async () => {
-        const gateway = await site.addGateway({ "connect-timeout": 400 });
+        const limit = 3000 * SLOW;
+        const gateway = await site.addGateway({ "connect-timeout": limit });
         const part = await site.raw(gateway);
-        await part.write(LINE.subarray(0, 20));
-        assert.equal((await part.rest()).length, 0);
         const whole = await site.raw(gateway);
         const begun = Date.now();
+        await part.write(LINE.subarray(0, 20));
         await whole.write(LINE);
-        await sleep(250);
+        await sleep(limit / 2);
         await whole.write("GET /healthz HTTP/1.1\r\n");
         assert.equal((await whole.response()).status, 408);
-        assert.ok(Date.now() - begun >= 350, "not before its time");
+        const took = Date.now() - begun;
+        assert.ok(took >= 0.9 * limit && took < 1.45 * limit, `${took} ms: each of them has not a time of its own`);
         await whole.rest();
+        assert.equal((await part.rest()).length, 0);
     });
 
     test("the admin listener knows nothing of it", async () => {
