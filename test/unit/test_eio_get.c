@@ -585,7 +585,7 @@ static void nor_does_one_wait_that_comes_later(void **state)
     REPLY("applied");
     assert_asked(READ);
     REPLY("applied", "7", "state", "told", "25000", "0", "0");
-    assert_asked(TAKE("7", "t1", "0", "0", "6"));
+    assert_asked(TAKE("7", "t1", "0", "0", "0"));
     REPLY("applied");
     assert_answer(&client, 200, "6");
 }
