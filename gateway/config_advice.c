@@ -74,6 +74,18 @@ static bool lacks_files(const struct config *config)
            config->max_connections > files.rlim_cur;
 }
 
+/* Who gives certificates thinks that nobody listens in. */
+static bool talks_in_the_clear(const struct config *config)
+{
+    static const char *const secure[] = {"rediss://", "sentinels://", "clusters://"};
+    bool given = config->redis_ca != NULL || config->redis_cert != NULL;
+
+    for (size_t i = 0; i < sizeof(secure) / sizeof(secure[0]); i++) {
+        given = given && !str_starts(str_of(config->redis), str_of(secure[i]));
+    }
+    return given;
+}
+
 static bool pings_late(const struct config *config)
 {
     return config->ping_interval_ms >= IDLE_MS;
@@ -96,6 +108,8 @@ static const struct {
     {"--max-batch", has_small_batch,
      "less than --max-message: such a message can't come by polling"},
     {"--max-connections", lacks_files, "more than the limit of open files allows (ulimit -n)"},
+    {"--redis-ca", talks_in_the_clear,
+     "of no use without TLS: rediss://, sentinels:// or clusters://"},
     {"--ping-interval", pings_late,
      "60 s or more: many load balancers cut a connection that is idle for so long"},
 };

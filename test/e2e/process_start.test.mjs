@@ -17,6 +17,9 @@ const FLAGS = {
     listen: "0.0.0.0:8080",
     "admin-listen": "127.0.0.1:9090",
     redis: "redis://127.0.0.1:6379",
+    "redis-ca": null,
+    "redis-cert": null,
+    "redis-key": null,
     "redis-prefix": "segue:",
     "jwt-secret": null,
     "jwt-key": null,
@@ -138,6 +141,7 @@ describe("starting a process", () => {
             redis: [["--redis", "redis://user:hunter2@h"]],
             "trusted-proxies": [["--trusted-proxies", "10.0.0.0/8,0.0.0.0/0"], ["--trusted-proxies", "::/0"]],
             origins: [["--origins", "https://a.example,null"]],
+            "redis-ca": [["--redis", "redis://h", "--redis-ca", "/etc/ssl/certs/ca-certificates.crt"]],
             "max-batch": [["--max-message", "2000", "--max-batch", "1000"]],
             "ping-interval": [["--ping-interval", "60000"]],
         };
