@@ -1,55 +1,17 @@
 /* Which Redis has what: nodes, the slots that are theirs, and the calls whose slot changes
  * hands. */
-#include "gateway/store/shards.h"
+#include "gateway/store/shards_core.h"
 
 #include <string.h>
 
 #include "common/log.h"
-#include "common/map.h"
 #include "common/mem.h"
+#include "gateway/store/moves.h"
 
 enum {
-    NUDGE_MS = 20,     /* how often moves are looked at; also the rest between two tries */
-    TELL_MS = 100,     /* slots that changed hands are told together, so often at most */
-    HOLD_MS = 1000,    /* how long calls wait for a node that is not up yet */
-    GIVE_UP_MS = 3000, /* calls that are turned away for so long are given up */
-    KEEP_MS = 10000,   /* a node that is to get a slot is kept without one for so long */
-    LINGER_MS = 3000,  /* a node without slots may answer what it was asked for so long */
-    TRIES_AT_ONCE = 3, /* redirections that are followed without a rest */
-    SETTLED = 3        /* calls in a row that were answered: the rest may go together */
-};
-
-struct move {
-    UT_hash_handle hh; /* by slot */
-    uint16_t slot;
-    unsigned due;      /* calls of the slot that are under way */
-    unsigned answered; /* of those that were sent one at a time, since one was turned away */
-    struct call_list calls; /* turned away, or came meanwhile; in their order */
-    struct node *ask;       /* borrowed: whom the first of them was told to ask; or NULL */
-    bool wanted;            /* somebody wanted to watch a channel of it */
-    bool fresh;             /* calls under way are being counted */
-    bool trying;            /* they are sent one at a time */
-    uint64_t since_ms, not_before_ms;
-};
-
-struct shards {
-    struct node_settings settings;
-    struct call_pool pool;
-    const struct shards_events *events;
-    void *owner;
-    struct node **nodes; /* owned */
-    size_t count;
-    struct node *only;   /* has everything; NULL in a cluster, or when nobody is known yet */
-    struct node **homes; /* by slot; owned; NULL: no cluster */
-    struct move *moves;
-    uv_timer_t nudge;
-
-    /* What `down` is about. */
-    const struct node *lost; /* NULL: the changed slots */
-    unsigned char changed[SLOT_COUNT / 8];
-    bool any_changed;
-    uint64_t told_ms;
-    const struct node *telling; /* whose message is being told */
+    TELL_MS = 100,   /* slots that changed hands are told together, so often at most */
+    KEEP_MS = 10000, /* a node that is to get a slot is kept without one for so long */
+    LINGER_MS = 3000 /* a node without slots may answer what it was asked for so long */
 };
 
 static uint64_t now_ms(const struct shards *shards)
@@ -62,14 +24,14 @@ static uint16_t slot_in(const struct shards *shards, struct str key)
     return shards->homes != NULL ? slot_of(key) : 0;
 }
 
-static struct node *home_of(const struct shards *shards, uint16_t slot)
+struct node *shards_home(const struct shards *shards, uint16_t slot)
 {
     return shards->homes != NULL ? shards->homes[slot] : shards->only;
 }
 
-static bool is_served(const struct shards *shards, uint16_t slot)
+bool shards_serve(const struct shards *shards, uint16_t slot)
 {
-    const struct node *home = home_of(shards, slot);
+    const struct node *home = shards_home(shards, slot);
 
     return home != NULL && node_is_up(home);
 }
@@ -79,7 +41,7 @@ static void on_nudge(uv_timer_t *timer)
     (void)timer; /* shards_flush, at the end of the turn, does what is due */
 }
 
-static void nudge(struct shards *shards)
+void shards_nudge(struct shards *shards)
 {
     if (!uv_is_active((uv_handle_t *)&shards->nudge)) {
         uv_timer_start(&shards->nudge, on_nudge, NUDGE_MS, NUDGE_MS);
@@ -110,6 +72,14 @@ static struct node *need_node(struct shards *shards, const struct server *addres
         node_tick(node);
     }
     node->leaving = false;
+    return node;
+}
+
+struct node *shards_need_node(struct shards *shards, const struct server *address)
+{
+    struct node *node = need_node(shards, address);
+
+    node->keep_until_ms = now_ms(shards) + KEEP_MS;
     return node;
 }
 
@@ -155,14 +125,14 @@ static void note_changed(struct shards *shards, uint16_t slot)
 {
     shards->changed[slot / 8] |= (unsigned char)(1U << slot % 8);
     shards->any_changed = true;
-    nudge(shards);
+    shards_nudge(shards);
 }
 
 bool shards_lost(const struct shards *shards, struct str channel)
 {
     uint16_t slot = slot_in(shards, channel);
 
-    return shards->lost != NULL ? home_of(shards, slot) == shards->lost
+    return shards->lost != NULL ? shards_home(shards, slot) == shards->lost
                                 : is_changed(shards, slot);
 }
 
@@ -186,215 +156,13 @@ static void tell_changed(struct shards *shards)
     shards->events->up(shards->owner);
 }
 
-/* ---- moves ---- */
-
-static struct move *find_move(const struct shards *shards, uint16_t slot)
-{
-    struct move *move;
-
-    if (shards->moves == NULL) {
-        return NULL;
-    }
-    HASH_FIND(hh, shards->moves, &slot, sizeof(slot), move);
-    return move;
-}
-
-static struct move *add_move(struct shards *shards, uint16_t slot)
-{
-    struct move *move = mem_zero(sizeof(*move));
-
-    move->slot = slot;
-    move->since_ms = now_ms(shards);
-    move->fresh = true;
-    HASH_ADD(hh, shards->moves, slot, sizeof(move->slot), move);
-    nudge(shards);
-    return move;
-}
-
-static void count_call(void *context, const struct store_call *call)
-{
-    struct move *move = find_move(context, call->slot);
-
-    if (move != NULL && move->fresh) {
-        move->due++;
-    }
-}
-
-/* What is under way of the slots that began to move. */
-static void count_due(struct shards *shards)
-{
-    struct move *move, *next;
-
-    for (size_t i = 0; i < shards->count; i++) {
-        caller_each(&shards->nodes[i]->caller, count_call, shards);
-    }
-    HASH_ITER(hh, shards->moves, move, next)
-    {
-        move->fresh = false;
-    }
-}
-
-static struct move *begin_move(struct shards *shards, uint16_t slot)
-{
-    struct move *move = add_move(shards, slot);
-
-    count_due(shards);
-    return move;
-}
-
-static void on_left(void *owner, uint16_t slot)
-{
-    struct move *move = find_move(owner, slot);
-
-    if (move != NULL) {
-        move->due--;
-        move->answered += move->trying;
-    }
-}
-
-static void dispatch(struct shards *shards, struct store_call *call)
-{
-    struct move *move = find_move(shards, call->slot);
-
-    if (move != NULL) {
-        call_put(&move->calls, call);
-    } else if (is_served(shards, call->slot)) {
-        caller_send(&home_of(shards, call->slot)->caller, call, false);
-    } else {
-        pool_refuse(&shards->pool, call);
-    }
-}
-
-static bool is_ready(const struct shards *shards, const struct move *move)
-{
-    uint64_t now = now_ms(shards);
-    bool served = move->ask != NULL ? node_is_up(move->ask) : is_served(shards, move->slot);
-
-    return move->due == 0 && now >= move->not_before_ms &&
-           (served || now - move->since_ms > HOLD_MS);
-}
-
-static void end_move(struct shards *shards, struct move *move)
-{
-    bool wanted = move->wanted;
-    struct call_list calls = move->calls;
-    struct store_call *call;
-
-    HASH_DEL(shards->moves, move);
-    mem_free(move);
-    while ((call = call_take(&calls)) != NULL) {
-        dispatch(shards, call);
-    }
-    if (wanted) {
-        shards->events->up(shards->owner);
-    }
-}
-
-static bool is_old(const struct store_call *call)
-{
-    return clock_local_us() - call->started_us > (uint64_t)GIVE_UP_MS * 1000;
-}
-
-/* One at a time, or a call might be turned away and the next one, a moment later, not. */
-static void send_first(struct shards *shards, struct move *move)
-{
-    struct node *to = move->ask != NULL ? move->ask : home_of(shards, move->slot);
-    bool asking = move->ask != NULL;
-    struct store_call *call = call_take(&move->calls);
-
-    while (call != NULL && (is_old(call) || to == NULL || !node_is_up(to))) {
-        pool_refuse(&shards->pool, call);
-        call = call_take(&move->calls);
-    }
-    move->ask = NULL;
-    if (call != NULL) {
-        move->trying = true;
-        move->due++;
-        caller_send(&to->caller, call, asking);
-    }
-}
-
-static void advance(struct shards *shards, struct move *move)
-{
-    if (move->calls.first == NULL || move->answered >= SETTLED) {
-        end_move(shards, move);
-    } else {
-        send_first(shards, move);
-    }
-}
-
-static void go_on(struct shards *shards)
-{
-    struct move *move, *next;
-
-    HASH_ITER(hh, shards->moves, move, next)
-    {
-        if (is_ready(shards, move)) {
-            advance(shards, move);
-        }
-    }
-    if (shards->moves == NULL && !shards->any_changed) {
-        uv_timer_stop(&shards->nudge);
-    }
-}
-
-/* ---- redirections ---- */
-
-/* The slot is another one's now. */
-static void settle(struct shards *shards, uint16_t slot, struct node *home)
+void shards_settle(struct shards *shards, uint16_t slot, struct node *home)
 {
     if (shards->homes[slot] != home) {
         shards->homes[slot] = home;
         note_changed(shards, slot);
     }
     shards->events->stale(shards->owner);
-}
-
-/* The move that a call which was turned away belongs to. */
-static struct move *turn_away(struct shards *shards, struct store_call *call, struct node *ask)
-{
-    struct move *move = find_move(shards, call->slot);
-
-    if (move != NULL) {
-        move->due--;
-    } else {
-        move = begin_move(shards, call->slot);
-    }
-    move->answered = 0;
-    call_put_in_order(&move->calls, call);
-    move->ask = move->calls.first == call ? ask : NULL;
-    return move;
-}
-
-static void on_redirected(void *owner, struct node *node, struct store_call *call,
-                          struct str error)
-{
-    struct shards *shards = owner;
-    bool asks = str_starts(error, STR("ASK ")), moved = str_starts(error, STR("MOVED "));
-    struct node *other = NULL;
-    struct server address;
-    struct move *move;
-    uint16_t slot;
-
-    if ((asks || moved) && topology_read_redirection(error, &node->address, &slot, &address)) {
-        other = need_node(shards, &address);
-        other->keep_until_ms = now_ms(shards) + KEEP_MS;
-        if (moved) {
-            settle(shards, slot, other);
-        }
-        if (call == NULL) { /* a subscription: once the dust has settled */
-            move = find_move(shards, slot);
-            move = move != NULL ? move : begin_move(shards, slot);
-            move->wanted = true;
-            move->not_before_ms = now_ms(shards) + NUDGE_MS;
-        }
-    }
-    if (call != NULL) {
-        move = turn_away(shards, call, asks ? other : NULL);
-        if (other == NULL || ++call->tries > TRIES_AT_ONCE) {
-            move->not_before_ms = now_ms(shards) + NUDGE_MS;
-        }
-    }
 }
 
 /* ---- what the nodes tell ---- */
@@ -424,7 +192,7 @@ static void on_message(void *owner, struct node *node, struct str channel, struc
 {
     struct shards *shards = owner;
 
-    if (shards->homes != NULL && home_of(shards, slot_of(channel)) != node) {
+    if (shards->homes != NULL && shards_home(shards, slot_of(channel)) != node) {
         return;
     }
     shards->telling = node;
@@ -445,13 +213,13 @@ static void on_changed(void *owner, struct node *node, struct str channel, bool 
 {
     struct shards *shards = owner;
 
-    if (shards->homes == NULL || home_of(shards, slot_of(channel)) == node) {
+    if (shards->homes == NULL || shards_home(shards, slot_of(channel)) == node) {
         shards->events->changed(shards->owner, channel, watched);
     }
 }
 
 static const struct node_events node_events = {on_up,      on_down,    on_message,
-                                               on_matched, on_changed, on_redirected};
+                                               on_matched, on_changed, moves_redirected};
 
 /* ---- who has what ---- */
 
@@ -468,32 +236,6 @@ void shards_set_one(struct shards *shards, const struct server *address)
     }
     shards->only = now;
     note_health(shards);
-}
-
-struct stray {
-    struct shards *shards;
-    const struct node *node;
-};
-
-/* A call that is under way to a node that lost its slot. */
-static void look_for_stray(void *context, const struct store_call *call)
-{
-    struct stray *stray = context;
-
-    if (home_of(stray->shards, call->slot) != stray->node &&
-        find_move(stray->shards, call->slot) == NULL) {
-        add_move(stray->shards, call->slot);
-    }
-}
-
-static void hold_back_strays(struct shards *shards)
-{
-    for (size_t i = 0; i < shards->count; i++) {
-        struct stray stray = {shards, shards->nodes[i]};
-
-        caller_each(&shards->nodes[i]->caller, look_for_stray, &stray);
-    }
-    count_due(shards);
 }
 
 static void dismiss_the_idle(struct shards *shards)
@@ -536,7 +278,7 @@ void shards_set(struct shards *shards, const struct topology *topology)
     if (any) {
         log_write(LOG_INFO, "redis cluster", LOG_NUMBER("masters", topology->count),
                   LOG_TEXT("slots", covered ? "all" : "not all"));
-        hold_back_strays(shards);
+        moves_hold_back_strays(shards);
     }
     dismiss_the_idle(shards);
     note_health(shards);
@@ -556,10 +298,10 @@ bool shards_is_up(const struct shards *shards)
 bool shards_is_whole(const struct shards *shards)
 {
     if (shards->homes == NULL) {
-        return is_served(shards, 0);
+        return shards_serve(shards, 0);
     }
     for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
-        if (!is_served(shards, (uint16_t)slot)) {
+        if (!shards_serve(shards, (uint16_t)slot)) {
             return false;
         }
     }
@@ -578,7 +320,7 @@ const struct node *shards_up(const struct shards *shards, size_t number)
 
 bool shards_reach(const struct shards *shards, struct str key)
 {
-    return is_served(shards, slot_in(shards, key));
+    return shards_serve(shards, slot_in(shards, key));
 }
 
 size_t shards_pending(const struct shards *shards)
@@ -594,22 +336,17 @@ struct store_call *shards_take(struct shards *shards, enum script script)
 void shards_call(struct shards *shards, struct store_call *call, struct str key)
 {
     call->slot = slot_in(shards, key);
-    dispatch(shards, call);
+    moves_dispatch(shards, call);
 }
 
 bool shards_watch(struct shards *shards, struct str channel)
 {
     uint16_t slot = slot_in(shards, channel);
-    struct move *move = find_move(shards, slot);
 
-    if (move != NULL) {
-        move->wanted = true;
+    if (moves_want(shards, slot) || !shards_serve(shards, slot)) {
         return false;
     }
-    if (!is_served(shards, slot)) {
-        return false;
-    }
-    node_watch(home_of(shards, slot), channel);
+    node_watch(shards_home(shards, slot), channel);
     return true;
 }
 
@@ -617,8 +354,8 @@ void shards_unwatch(struct shards *shards, struct str channel)
 {
     uint16_t slot = slot_in(shards, channel);
 
-    if (is_served(shards, slot)) {
-        node_unwatch(home_of(shards, slot), channel);
+    if (shards_serve(shards, slot)) {
+        node_unwatch(shards_home(shards, slot), channel);
     }
 }
 
@@ -626,10 +363,10 @@ bool shards_match(struct shards *shards, struct str pattern, struct str near)
 {
     uint16_t slot = slot_in(shards, near);
 
-    if (!is_served(shards, slot)) {
+    if (!shards_serve(shards, slot)) {
         return false;
     }
-    node_match(home_of(shards, slot), pattern);
+    node_match(shards_home(shards, slot), pattern);
     return true;
 }
 
@@ -659,7 +396,7 @@ struct shards *shards_create(const struct node_settings *settings, struct metric
     shards->owner = owner;
     if (settings->shards) {
         shards->homes = mem_zero(SLOT_COUNT * sizeof(struct node *));
-        shards->pool.left = on_left;
+        shards->pool.left = moves_left;
         shards->pool.owner = shards;
     }
     return shards;
@@ -681,7 +418,10 @@ void shards_tick(struct shards *shards)
 void shards_flush(struct shards *shards)
 {
     tell_changed(shards);
-    go_on(shards);
+    moves_go_on(shards);
+    if (shards->moves == NULL && !shards->any_changed) {
+        uv_timer_stop(&shards->nudge);
+    }
     pool_flush(&shards->pool);
     for (size_t i = 0; i < shards->count; i++) {
         node_flush(shards->nodes[i]);
@@ -690,27 +430,15 @@ void shards_flush(struct shards *shards)
 
 void shards_stop(struct shards *shards)
 {
-    struct move *move, *next;
-
     for (size_t i = 0; i < shards->count; i++) {
         node_stop(shards->nodes[i]);
     }
-    HASH_ITER(hh, shards->moves, move, next)
-    {
-        end_move(shards, move); /* nobody is up: refused */
-    }
+    moves_end(shards); /* nobody is up: refused */
     uv_close((uv_handle_t *)&shards->nudge, NULL);
 }
 
 void shards_destroy(struct shards *shards)
 {
-    struct move *move, *next;
-
-    HASH_ITER(hh, shards->moves, move, next)
-    {
-        HASH_DEL(shards->moves, move);
-        mem_free(move);
-    }
     for (size_t i = 0; i < shards->count; i++) {
         node_destroy(shards->nodes[i]);
     }
