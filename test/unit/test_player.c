@@ -95,64 +95,9 @@ static void assert_heard(const char *expected)
 
 /* ---- store and hub, tied as main does it ---- */
 
-static void on_up(void *owner)
-{
-    (void)owner;
-    hub_restore(stage.services.hub);
-}
-
-static bool is_lost(void *owner, struct str channel)
-{
-    (void)owner;
-    return store_lost(stage.services.store, channel);
-}
-
-static void on_down(void *owner)
-{
-    (void)owner;
-    hub_lost(stage.services.hub, is_lost);
-}
-
-static void on_changed(void *owner, struct str channel, bool watched)
-{
-    (void)owner;
-    hub_changed(stage.services.hub, channel, watched);
-}
-
-static void on_message(void *owner, struct str channel, struct str envelope)
-{
-    struct msg *msg = msg_from_envelope(envelope);
-
-    (void)owner;
-    assert_non_null(msg);
-    hub_publish(stage.services.hub, channel, msg);
-    msg_unref(msg);
-}
-
-static bool on_watch(void *owner, struct str channel)
-{
-    (void)owner;
-    return store_watch(stage.services.store, channel);
-}
-
-static void on_unwatch(void *owner, struct str channel)
-{
-    (void)owner;
-    store_unwatch(stage.services.store, channel);
-}
-
-static const struct store_events store_events = {on_up, on_down, on_changed, on_message, NULL};
-static const struct hub_events hub_events = {on_watch, on_unwatch, NULL};
+#include "test/unit/tied_stage.h"
 
 /* ---- turns ---- */
-
-static void turns(void)
-{
-    for (int i = 0; i < 10; i++) {
-        uv_run(&stage.loop, UV_RUN_NOWAIT);
-        store_flush(stage.services.store);
-    }
-}
 
 static void come_back(void)
 {
@@ -165,28 +110,14 @@ static void come_back(void)
 
 static int setup(void **state)
 {
-    struct url url = {0};
-
     (void)state;
     memset(&stage, 0, sizeof(stage));
-    fake_us = 0;
-    log_setup(LOG_ERROR, LOG_FORMAT_TEXT);
-    keys_setup("segue:");
-    uv_loop_init(&stage.loop);
-    fake_redis_open(&stage.redis, &stage.loop);
-    url = fake_redis_url(&stage.redis);
     stage.config.burst = 100;
     stage.config.ping_interval_ms = 25000;
     stage.config.ping_timeout_ms = 20000;
     stage.config.orphan_grace_s = 30;
-    stage.services = (struct services){
-        .config = &stage.config, .metrics = &stage.metrics, .loop = &stage.loop};
-    stage.services.hub = hub_create(&hub_events, NULL, &stage.metrics.channels);
-    stage.services.store =
-        store_create(&stage.loop, &url, NULL, &stage.metrics, &store_events, NULL);
-    store_start(stage.services.store);
-    turns();
-    return store_is_up(stage.services.store) ? 0 : -1;
+    tied_begin();
+    return tied_connect();
 }
 
 static int teardown(void **state)
