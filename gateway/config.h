@@ -42,8 +42,7 @@ struct config {
     const char *redis; /* URL; checked by the store, which knows the forms */
     const char *redis_prefix;
     const char *redis_ca; /* files; NULL = none; likewise below */
-    const char *redis_cert;
-    const char *redis_key;
+    const char *redis_cert, *redis_key;
     const char *socketio_adapter; /* NULL or empty: off */
     const char *jwt_secret;       /* NULL = none; likewise below */
     struct config_list jwt_keys;  /* FILE or kid=FILE */
@@ -67,11 +66,9 @@ struct config {
     uint64_t rate;
     uint64_t burst;
     uint64_t connect_timeout_ms;
-    uint64_t connect_rate;     /* per second; 0 = no limit */
-    uint64_t user_connections; /* these four hold over all processes; 0 = no limit */
-    uint64_t user_rate;
-    uint64_t address_connections;
-    uint64_t address_rate;
+    uint64_t connect_rate;                /* per second; 0 = no limit */
+    uint64_t user_connections, user_rate; /* these hold over all processes; 0 = no limit */
+    uint64_t address_connections, address_rate;
     uint64_t max_connections; /* never 0: worked out from RLIMIT_NOFILE when not given */
     uint64_t orphan_grace_s;
     uint64_t ping_interval_ms;

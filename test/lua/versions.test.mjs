@@ -83,7 +83,7 @@ describe("a key that a newer release has taken with it", () => {
             await stage.scripts.call("eio_claim", [session, queue], ["socketio", TOKEN, "", "t1", 20000]);
         }
         if (answered) {
-            await stage.scripts.call("eio_take", [session], [TOKEN, "1", "t1", "marks", 1, "1", 20000]);
+            await stage.scripts.call("eio_take", [session], [TOKEN, "1", "t1", "marks", 1, "1", 10, 20000]);
         }
         return { keys: { session, queue, channel: session } };
     }
@@ -106,14 +106,14 @@ describe("a key that a newer release has taken with it", () => {
         device_renew: [userOf, () => [entry, LEASE, 0]],
         eio_claim: [() => sessionOf({ answered: true }), () => ["socketio", "u".repeat(24), "", "t2", 20000]],
         eio_close: [sessionOf, () => ["", "1", "1"]],
-        eio_commit: [sessionOf, () => ["1", "other", "4more", "1", 50, 25000, 20000, 100000]],
+        eio_commit: [sessionOf, () => ["1", "other", "4more", 10, "1", 50, 25000, 20000, 100000]],
         eio_load: [sessionOf, () => ["socketio", 20000]],
         eio_open: [() => sessionOf(), () => ["socketio", "saved", "4more", 25000, 20000, 100]],
         eio_probe: [sessionOf, () => ["socketio", TOKEN, 10000, 20000]],
         eio_probed: [probedSession, () => [TOKEN]],
         eio_read: [sessionOf, () => [TOKEN, 20000, 1000]],
         eio_renew: [sessionOf, () => [LEASE]],
-        eio_take: [sessionOf, () => [TOKEN, "1", "t1", "marks", 1, "0", 20000]],
+        eio_take: [sessionOf, () => [TOKEN, "1", "t1", "marks", 1, "0", 10, 20000]],
         eio_upgrade: [probedSession, () => [TOKEN, 20000, LEASE]],
         emit_add: [userOf, async () => [...(await emitted()), '"event"']],
         emit_disconnect: [userOf, emitted],
