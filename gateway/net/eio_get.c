@@ -358,6 +358,10 @@ static void on_read(void *owner, const struct poll_found *found)
     case POLL_NEWER:
         unavailable(get);
         break;
+    case POLL_HELD: /* another GET tells the client, from where this one began: so nothing here
+                     */
+        refuse(get, EIO_ERROR_SESSION);
+        break;
     default:
         expire(get);
         break;

@@ -4,7 +4,7 @@
 -- Atomic because state, marks and queue must belong together.
 -- Returns {outcome, version, state, marks, wait, ping, probing, piece of the queue, ...}: in `wait` ms something is
 -- due, a ping (ping: 1 = it must be sent now), or, once it was sent, the end; probing: 1 = an upgrade is under way.
--- Refused: word as of eio_claim.
+-- Refused: word as of eio_claim; held: the claim is another's, or Redis forgot it.
 
 local session, queue = unpack(KEYS)
 local claim, timeout, room = unpack(ARGV)
@@ -14,8 +14,11 @@ local holder, version, saved, marks, due, pinged, probed, void, closed, last =
 if closed == claim then
     return {'refused', 'closed', last}
 end
-if holder ~= claim or is_gone(due, timeout) then
+if is_gone(due, timeout) then
     return {'refused', 'unknown'}
+end
+if holder ~= claim then
+    return {'refused', 'held', holder or ''}
 end
 local ping = now_ms >= tonumber(due) and pinged ~= '1'
 local wait = pinged == '1' and due + timeout - now_ms or due - now_ms

@@ -160,10 +160,10 @@ describe("polling", () => {
             const made = await opened();
             assert.deepEqual(await made.claim("a"), ["applied"]);
             assert.deepEqual(await made.claim("b"), ["refused", "held", "a"]);
-            assert.deepEqual(await made.read("b"), ["refused", "unknown"]);
+            assert.deepEqual(await made.read("b"), ["refused", "held", "a"]);
             assert.deepEqual(await made.take("b"), ["refused", "unknown"]);
             assert.deepEqual(await made.take("a"), ["applied"]);
-            assert.deepEqual(await made.read("a"), ["refused", "unknown"]);
+            assert.deepEqual(await made.read("a"), ["refused", "held", ""]);
             assert.deepEqual(await made.take("a"), ["refused", "unknown"]);
             assert.deepEqual(await made.claim("b"), ["applied"]);
         });
