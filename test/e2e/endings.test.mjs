@@ -1,9 +1,18 @@
 // The end of a connection in the log and in the metrics: one line each, with reason, age and bytes; never a token.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { closeSync, constants, openSync, readSync } from "node:fs";
+import http from "node:http";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 
-import { sleep, until } from "./lib/patience.mjs";
+import { argumentsOf, BINARY, environment } from "./lib/gateway.mjs";
+import { request } from "./lib/http.mjs";
+import { keep, removeDirectory, temporaryDirectory } from "./lib/keeper.mjs";
+import { Metrics } from "./lib/metrics.mjs";
+import { crowd, patient, sleep, until, within } from "./lib/patience.mjs";
+import { freePort } from "./lib/redis.mjs";
 import { newTrack } from "./lib/scenario.mjs";
 import { suiteSite, testSite } from "./lib/site.mjs";
 import { tokenOf } from "./lib/token.mjs";
@@ -200,5 +209,75 @@ describe("the end of a connection", () => {
                 assert.equal(typeof age, "number");
             }
         }
+    });
+});
+
+describe("the log of a process", () => {
+    const site = suiteSite({ gateways: 1 });
+
+    // A pipe that nobody reads until the end.
+    function pipe(t) {
+        const directory = temporaryDirectory();
+        t.after(() => removeDirectory(directory));
+        const path = join(directory, "log");
+        spawnSync("mkfifo", [path]);
+        const [reader, file] = [openSync(path, constants.O_RDONLY | constants.O_NONBLOCK), openSync(path, constants.O_WRONLY)];
+        t.after(() => [reader, file].forEach((one) => closeSync(one)));
+        return { file, read: () => readAll(reader) };
+    }
+
+    function readAll(file) {
+        const parts = [];
+        const room = Buffer.alloc(65536);
+        for (;;) {
+            try {
+                parts.push(Buffer.from(room.subarray(0, readSync(file, room))));
+            } catch (error) {
+                assert.equal(error.code, "EAGAIN");
+                return Buffer.concat(parts).toString();
+            }
+        }
+    }
+
+    test("may stand still: nobody waits for its reader, and what was lost is told", async (t) => {
+        const { file, read } = pipe(t);
+        const [port, adminPort] = [await freePort(), await freePort()];
+        const flags = {
+            listen: `127.0.0.1:${port}`,
+            "admin-listen": `127.0.0.1:${adminPort}`,
+            redis: site.redis.unixUrl,
+            "log-level": "debug",
+            drain: 0,
+        };
+        const env = environment({ SEGUE_JWT_SECRET: "x".repeat(40) });
+        const gateway = keep(BINARY, argumentsOf(flags), { env, stdio: ["ignore", "ignore", file] });
+        t.after(() => gateway.kill("SIGKILL"));
+        const get = (path, at = port) => request(`http://127.0.0.1:${at}${path}`);
+        const lost = async () => new Metrics((await get("/metrics", adminPort)).text).get("segue_log_lines_lost_total");
+        await until(async () => (await get("/readyz")).status === 200, "it is ready");
+        const agent = new http.Agent({ keepAlive: true, maxSockets: 20 });
+        t.after(() => agent.destroy());
+        const path = `/player/${"x".repeat(1500)}`;
+        await until(
+            async () => {
+                await crowd(100, () => request(`http://127.0.0.1:${port}${path}`, { agent }), 20);
+                return (await lost()) > 100;
+            },
+            "lines are lost",
+            patient(30000),
+        );
+        const began = Date.now();
+        assert.equal((await get("/healthz")).status, 200);
+        assert.ok(Date.now() - began < patient(1000), "it answers as ever");
+
+        let text = read();
+        await until(async () => (text += read()).includes(" warn log lines lost count=") || (await get("/nothing"), false), "the loss is told");
+        gateway.kill("SIGTERM");
+        assert.equal((await within(gateway.ended, "its end")).code, 0);
+        text += read();
+        for (const line of text.split("\n").slice(0, -1)) {
+            assert.match(line, /^\d{4}-\d\d-\d\dT[\d:.]+Z (debug|info|warn) [a-z ]+( \w+=|$)/, "lines are whole");
+        }
+        assert.match(text, / info exit\n$/);
     });
 });
