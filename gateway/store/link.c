@@ -20,7 +20,8 @@ struct link {
     bool waiting;  /* commands wait for the end of the turn */
     bool flushing; /* inside link_flush: a wish to write means that a write was cut short */
     bool opened;
-    bool lost; /* the owner was told */
+    bool lost;   /* the owner was told */
+    bool sealed; /* by TLS */
     char why[WHY_MAX];
     const struct link_events *events;
     void *owner;
@@ -97,6 +98,17 @@ static void on_poll_closed(uv_handle_t *handle)
     mem_free(link);
 }
 
+/* What hiredis says of a TLS that failed is the last error of the system, which was none. */
+static const char *reason_of(const struct link *link)
+{
+    const char *why = link->sealed ? tls_why() : NULL;
+
+    if (why == NULL) {
+        why = link->redis->err != 0 ? link->redis->errstr : "closed by Redis";
+    }
+    return why;
+}
+
 /* hiredis lets go of the socket: the last that it does with a context, however it came to its
  * end. */
 static void cleanup(void *data)
@@ -107,8 +119,7 @@ static void cleanup(void *data)
         return;
     }
     if (link->why[0] == '\0') {
-        snprintf(link->why, sizeof(link->why), "%s",
-                 link->redis->err != 0 ? link->redis->errstr : "closed by Redis");
+        snprintf(link->why, sizeof(link->why), "%s", reason_of(link));
     }
     link->redis = NULL;
     uv_poll_stop(&link->poll);
@@ -155,6 +166,7 @@ struct link *link_open(uv_loop_t *loop, const struct dial *dial,
     link = mem_zero(sizeof(*link));
     link->events = events;
     link->owner = owner;
+    link->sealed = dial->tls != NULL;
     if (uv_poll_init(loop, &link->poll, redis->c.fd) != 0) {
         redisAsyncFree(redis);
         mem_free(link);
@@ -173,7 +185,10 @@ static void on_reply(redisAsyncContext *redis, void *reply, void *data)
     mem_free(data);
     if (reply == NULL && !link->lost) {
         link->lost = true;
-        link->events->lost(link->owner, redis->err != 0 ? redis->errstr : link->why);
+        if (link->why[0] == '\0') {
+            snprintf(link->why, sizeof(link->why), "%s", reason_of(link));
+        }
+        link->events->lost(link->owner, link->why);
     }
     pending.done(pending.context, reply);
 }

@@ -11,6 +11,7 @@
 enum {
     TELL_MS = 100,   /* slots that changed hands are told together, so often at most */
     KEEP_MS = 10000, /* a node that is to get a slot is kept without one for so long */
+    START_MS = 3000, /* at the start, one that is there waits for the others for so long */
     LINGER_MS = 3000 /* a node without slots may answer what it was asked for so long */
 };
 
@@ -85,7 +86,10 @@ struct node *shards_need_node(struct shards *shards, const struct server *addres
 
 static void note_health(struct shards *shards)
 {
-    shards->pool.metrics->redis_up = shards_is_whole(shards);
+    bool whole = shards_is_whole(shards);
+
+    shards->pool.metrics->redis_up = whole;
+    shards->complete = shards->complete || whole;
 }
 
 /* Who has nothing to do any more goes, once it has answered what it was asked. */
@@ -292,7 +296,7 @@ void shards_set(struct shards *shards, const struct topology *topology)
 
 bool shards_is_up(const struct shards *shards)
 {
-    return shards_up(shards, 0) != NULL;
+    return shards->complete && shards_up(shards, 0) != NULL;
 }
 
 bool shards_is_whole(const struct shards *shards)
@@ -405,6 +409,7 @@ struct shards *shards_create(const struct node_settings *settings, struct metric
 void shards_start(struct shards *shards)
 {
     uv_timer_init(shards->settings.loop, &shards->nudge);
+    shards->started_ms = now_ms(shards);
 }
 
 void shards_tick(struct shards *shards)
@@ -413,6 +418,10 @@ void shards_tick(struct shards *shards)
         node_tick(shards->nodes[i]);
     }
     let_leave(shards);
+    if (!shards->complete && shards_up(shards, 0) != NULL &&
+        now_ms(shards) - shards->started_ms > START_MS) {
+        shards->complete = true;
+    }
 }
 
 void shards_flush(struct shards *shards)

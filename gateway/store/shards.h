@@ -41,7 +41,7 @@ void shards_tick(struct shards *shards); /* several times a second */
 void shards_flush(struct shards *shards);
 void shards_stop(struct shards *shards);
 
-bool shards_is_up(const struct shards *shards);    /* some of it */
+bool shards_is_up(const struct shards *shards);    /* some of it; at first: all of it */
 bool shards_is_whole(const struct shards *shards); /* all of it */
 bool shards_reach(const struct shards *shards, struct str key);
 /* While `down` runs: whether that channel's subscription is among those that are gone. */

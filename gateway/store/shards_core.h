@@ -17,6 +17,8 @@ struct shards {
     size_t count;
     struct node *only;   /* has everything; NULL in a cluster, or when nobody is known yet */
     struct node **homes; /* by slot; owned; NULL: no cluster */
+    bool complete;       /* all of it was up once, or that was waited for */
+    uint64_t started_ms;
     struct move *moves;
     uv_timer_t nudge;
 

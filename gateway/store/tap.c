@@ -203,6 +203,13 @@ void tap_close(struct tap *tap, const char *why)
     uv_close((uv_handle_t *)&tap->socket.stream, on_stream_closed);
 }
 
+static void close_broken(struct tap *tap)
+{
+    const char *why = tls_why();
+
+    tap_close(tap, why != NULL ? why : "TLS: the connection broke");
+}
+
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct tap *tap = handle->data;
@@ -241,7 +248,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
     if (tap->seal != NULL) {
         buf_clear(&tap->plain);
         if (!tls_open(tap->seal, rest, &tap->plain)) {
-            tap_close(tap, tls_why());
+            close_broken(tap);
             return;
         }
         rest = buf_str(&tap->plain);
@@ -345,7 +352,7 @@ static struct buf *leaving(struct tap *tap)
         return &tap->out;
     }
     if (!tls_close(tap->seal, &tap->out, &tap->sealed)) {
-        tap_close(tap, tls_why());
+        close_broken(tap);
     }
     return &tap->sealed;
 }

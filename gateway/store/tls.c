@@ -33,7 +33,10 @@ const char *tls_why(void)
     const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
 
     ERR_clear_error();
-    snprintf(text, sizeof(text), "TLS: %s", reason != NULL ? reason : "the connection broke");
+    if (reason == NULL) {
+        return NULL;
+    }
+    snprintf(text, sizeof(text), "TLS: %s", reason);
     return text;
 }
 
@@ -61,7 +64,10 @@ struct tls *tls_create(const struct tls_files *files, char why[TLS_WHY_MAX])
     struct tls *tls;
 
     if (context == NULL || !load(context, files, &what)) {
-        snprintf(why, TLS_WHY_MAX, "%s: %s", what != NULL ? what : "certificates", tls_why());
+        const char *reason = tls_why();
+
+        snprintf(why, TLS_WHY_MAX, "%s: %s", what != NULL ? what : "certificates",
+                 reason != NULL ? reason : "it can't be used");
         SSL_CTX_free(context);
         return NULL;
     }
@@ -246,7 +252,7 @@ bool tls_close(struct tls_seal *seal, struct buf *plain, struct buf *sealed)
 
 const char *tls_why(void)
 {
-    return "TLS: there is none";
+    return NULL;
 }
 
 #endif

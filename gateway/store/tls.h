@@ -41,7 +41,7 @@ bool tls_open(struct tls_seal *seal, struct str sealed, struct buf *plain);
 /* What is to be sent, `plain`, is sealed and taken away as soon as that is possible; what is
  * for the network is appended to `sealed`. */
 bool tls_close(struct tls_seal *seal, struct buf *plain, struct buf *sealed);
-/* Why the last one failed. */
+/* Why the last one failed; NULL = TLS does not know. */
 const char *tls_why(void);
 
 #endif
