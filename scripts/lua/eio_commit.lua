@@ -35,11 +35,11 @@ end
 keep(session, due, timeout)
 keep(queue, due, timeout)
 if packets ~= '' then
-    local bytes = 0
+    local waiting = 0
     for _, item in ipairs(call('LRANGE', queue, 0, -1)) do
-        bytes = bytes + #item
+        waiting = waiting + #item
     end
-    if bytes > tonumber(queue_max) then
+    if waiting > tonumber(queue_max) then
         return {'refused', 'full'}
     end
 end

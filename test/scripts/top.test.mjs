@@ -1,6 +1,7 @@
 // scripts/top: what it shows of processes that work, of one that is dead, of a Redis that goes; on a terminal and without one.
 
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -195,18 +196,22 @@ test("a cluster's directory is enough to find its processes and its Redis", asyn
 // A terminal of so many rows and columns in which it runs.
 class Terminal {
     output = "";
+    directory = temporaryDirectory(); // where it may put things while it runs
     #child;
 
     static open(t, rows, columns, args) {
         const terminal = new Terminal();
         const command = ["stty", "rows", rows, "cols", columns, "&&", pathOf("scripts/top"), ...args].join(" ");
-        const typescript = join(temporaryDirectory(), "typescript");
+        const typescript = join(terminal.directory, "typescript");
         terminal.#child = keep("script", ["-qefc", `${command}; echo "left with $?"; stty -a`, typescript], {
             stdio: ["pipe", "pipe", "pipe"],
-            env: { ...process.env, TERM: "xterm", NO_COLOR: "" },
+            env: { ...process.env, TERM: "xterm", NO_COLOR: "", TMPDIR: terminal.directory },
         });
         terminal.#child.stdout.on("data", (text) => (terminal.output += text));
-        t.after(() => terminal.#child.kill("SIGKILL"));
+        t.after(() => {
+            terminal.#child.kill("SIGKILL");
+            removeDirectory(terminal.directory);
+        });
         return terminal;
     }
 
@@ -222,6 +227,11 @@ class Terminal {
 
     picture(number) {
         return until(() => this.pictures()[number - 1], () => `picture ${number}: ${JSON.stringify(this.output)}`, patient(20000));
+    }
+
+    // As if its window were closed.
+    vanish() {
+        this.#child.kill("SIGKILL");
     }
 
     type(text) {
@@ -262,6 +272,13 @@ describe("on a terminal", () => {
         });
     }
 
+    test("a terminal that vanishes ends it, too", async (t) => {
+        const terminal = Terminal.open(t, 24, 80, ["--interval", "30", ...admins()]);
+        await terminal.picture(1);
+        terminal.vanish();
+        await until(() => readdirSync(terminal.directory).join() === "typescript", "nothing is left behind");
+    });
+
     test("Ctrl-C ends it, too, and leaves nothing behind", async (t) => {
         const terminal = Terminal.open(t, 24, 80, ["--interval", "30", ...admins()]);
         await terminal.picture(1);
@@ -269,6 +286,7 @@ describe("on a terminal", () => {
         terminal.type("\u0003");
         await terminal.ended();
         assert.ok(terminal.output.includes("\u001b[?25h\u001b[?1049l"));
+        assert.deepEqual(readdirSync(terminal.directory), ["typescript"]);
         assert.doesNotMatch(terminal.output, /No such file|Terminated|cannot/);
     });
 });
