@@ -2,7 +2,8 @@
 // applications have them, and a model of what both must believe.
 //
 // One of the two speaks: it seeks to 1, 2, 3..., so that a place is the number of an update. A player's seek is told, or kept
-// until there is a connection; a socket's is repeated until it is acknowledged. The other one listens. Beside that the
+// until there is a connection, and repeated when the server says that it may not be applied (then the player may go back to
+// what holds before); a socket's is repeated until it is acknowledged. The other one listens. Beside that the
 // backend tells the user events, numbered as well.
 
 import { io } from "socket.io-client";
@@ -46,6 +47,7 @@ export class FlockUser {
     said = 0;
     sure = 0; // the newest one that was acknowledged; of a player, that was said
     repeated = 0;
+    refused = 0; // how often the player was told that an update may not be applied
     device;
     socket;
     presences = [new Presence(), new Presence()];
@@ -60,6 +62,7 @@ export class FlockUser {
         this.device = player({ url, token, WebSocket });
         this.device.on("status", () => this.#deviceMoved());
         this.device.on("state", () => this.#deviceMoved());
+        this.device.on("refused", () => this.#sayAgain());
         this.socket = io(url, {
             transports: [transport],
             auth: { token, recovery: true },
@@ -86,6 +89,15 @@ export class FlockUser {
 
     get isHere() {
         return this.presences.every(({ isHere }) => isHere);
+    }
+
+    // The server could not apply it.
+    #sayAgain() {
+        this.refused += 1;
+        if (this.speaks === "device") {
+            this.repeated += 1;
+            this.device.seek(this.said);
+        }
     }
 
     // What its clients that are not here do, in words.
@@ -166,7 +178,7 @@ export class FlockUser {
             [device.place !== truth, `its player believes ${device.place} of ${truth}`],
             // A command is told as such, not as a state: only the others' seeks reach a socket as states.
             [this.speaks === "device" && socket.place !== truth, `its socket believes ${socket.place} of ${truth}`],
-            [device.returns + socket.returns > 0, `went back ${device.returns} and ${socket.returns} times`],
+            [device.returns > this.refused || socket.returns > 0, `went back ${device.returns} and ${socket.returns} times`],
             [!heard, `of ${waves} events it heard ${JSON.stringify(this.events).slice(0, 200)}`],
         ].filter(([wrong]) => wrong);
         return faults.length > 0 ? `${this.name} (${this.speaks} speaks): ${faults.map(([, text]) => text).join("; ")}` : null;
