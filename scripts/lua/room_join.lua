@@ -7,7 +7,8 @@
 -- 0 nobody is let in who is not; else one whose entry was lost is told as joined again. The history is answered when
 -- `known`, the last number that the caller knows, is not the room's; when he knows one (not 0), then also the moves and
 -- the older messages behind it.
--- Returns {outcome, seq, members, ms until the next lease ends, "SEQ KIND ORIGIN/PREV FRAME"...}, in no order, or no_state.
+-- Returns {outcome, seq, members, ms until the next lease ends, change...}, the changes as they are kept, in no order;
+-- or no_state.
 
 local room, members, history, older, moves, channel = unpack(KEYS)
 local name, client, lease, reaps, enters, known = unpack(ARGV)

@@ -2,10 +2,10 @@
 -- time, number and publish.
 --
 -- A room is a hash with the number of its last change (`seq`), its members (a sorted set of client ids by the end of
--- their leases, in ms) and three lists of changes ("SEQ KIND ORIGIN/PREV FRAME", oldest first): its history, which is the
--- messages that who enters is shown; older ones, which members who were away can still be told (`older` in the hash:
--- the bytes of them); and its moves, which help who was away for a moment. It is there while it has members; one whose
--- lease is over is dead, and whoever takes him out of the set tells the others: so he is told once.
+-- their leases, in ms) and three lists of changes ("SEQ KIND ORIGIN/PREV FRAME", oldest first): its history, which is
+-- the messages that who enters is shown; older ones, which members who were away can still be told (`older` in the
+-- hash: the bytes of them); and its moves, which help who was away for a moment. It is there while it has members; one
+-- whose lease is over is dead, and whoever takes him out of the set tells the others: so he is told once.
 
 local now_ms = math.floor(now_us / 1000)
 local forget_after = 86400 * 1000
