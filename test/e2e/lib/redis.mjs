@@ -69,6 +69,11 @@ export class Redis {
         return `unix://${this.socket}`;
     }
 
+    // The server that has the key; what is published on the channel of that name is heard there.
+    async ownerOf() {
+        return { server: this };
+    }
+
     // What gateways of a site are told.
     get gatewayUrl() {
         return this.unixUrl;
@@ -100,7 +105,11 @@ export class Redis {
         return [...args, ...this.#args].map(String);
     }
 
-    async start() {
+    // data: with what it had when it went.
+    async start({ data = true } = {}) {
+        if (!data) {
+            rmSync(join(this.directory, "appendonlydir"), { recursive: true, force: true });
+        }
         let output = "";
         const child = keep("redis-server", this.#command(), {
             stdio: ["ignore", "pipe", "pipe"],
@@ -130,10 +139,7 @@ export class Redis {
 
     async restart({ data = true } = {}) {
         await this.kill();
-        if (!data) {
-            rmSync(join(this.directory, "appendonlydir"), { recursive: true, force: true });
-        }
-        await this.start();
+        await this.start({ data });
     }
 
     freeze() {

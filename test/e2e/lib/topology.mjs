@@ -1,11 +1,14 @@
 // Topology: the Redis of a site, in one of three forms that answer to the same calls: one server, a master that
 // sentinels watch, or a cluster. SEGUE_TEST_REDIS=single|sentinel|cluster chooses for tests that do not choose.
 
-import { until, within } from "./patience.mjs";
+import { until } from "./patience.mjs";
 import { freePort, Redis } from "./redis.mjs";
 import { RedisError } from "./resp.mjs";
 
 export const TOPOLOGY = process.env.SEGUE_TEST_REDIS || "single";
+
+// For tests that are about one server whatever the others run on: its port, its socket, its database, or a proxy before it.
+export const SINGLE = { topology: "single" };
 
 const SLOTS = 16384;
 const ALL = new Set(["KEYS", "PUBSUB", "SCAN"]); // answered by every master, put together
@@ -47,6 +50,17 @@ class Servers {
 
     async now() {
         return this.masters[0].now();
+    }
+
+    // All of them, after kill(); data: with what they had.
+    async start({ data = true } = {}) {
+        await Promise.all(this.servers.map((server) => server.start({ data })));
+        await this.settled();
+    }
+
+    async restart({ data = true } = {}) {
+        await this.kill();
+        await this.start({ data });
     }
 
     async close() {
@@ -171,9 +185,14 @@ export class Cluster extends Servers {
     async call(verb, ...words) {
         const name = verb.toUpperCase();
         if (ALL.has(name) || EACH.has(name)) {
-            const sub = name === "PUBSUB" && words[0] === "CHANNELS" ? ["SHARDCHANNELS", ...words.slice(1)] : words;
+            const [first, ...rest] = words;
+            const sub = name === "PUBSUB" ? [`SHARD${first}`, ...rest] : words;
             const owners = await this.owners();
             const answers = await Promise.all(owners.map((one) => one.call(verb, ...sub)));
+            if (name === "PUBSUB" && first === "NUMSUB") {
+                const sum = (i) => answers.reduce((total, answer) => total + answer[i], 0);
+                return answers[0].map((word, i) => (i % 2 ? sum(i) : word));
+            }
             return ALL.has(name) && Array.isArray(answers[0]) ? answers.flat() : answers[0];
         }
         let server = this.servers.find((one) => one.lives);
@@ -208,16 +227,6 @@ export class Cluster extends Servers {
         for (const server of [to, from, ...(await this.owners())]) {
             await server.call("CLUSTER", "SETSLOT", slot, "NODE", target);
         }
-    }
-
-    async restart({ data = true } = {}) {
-        await this.kill();
-        await Promise.all(this.servers.map((server) => server.start()));
-        if (!data) {
-            await this.settled();
-            await this.call("FLUSHALL");
-        }
-        await this.settled();
     }
 }
 
@@ -311,15 +320,19 @@ export class Sentinels extends Servers {
         return (await this.master()).call(...words);
     }
 
-    // For tests that know one server: both go, and the same master comes back.
-    async restart({ data = true } = {}) {
-        await this.kill();
-        await Promise.all(this.servers.map((server) => server.start()));
-        const master = await within(this.master(), "a master");
-        await until(async () => (await info(master, "replication")).role === "master", "the master is one");
-        if (!data) {
-            await master.call("FLUSHALL");
-        }
+    async ownerOf() {
+        return { server: await this.master() };
+    }
+
+    // Until the one that the sentinels name is a master, and the other follows it.
+    async settled() {
+        await until(async () => {
+            const master = await this.master();
+            const others = this.servers.filter((server) => server !== master);
+            const states = await Promise.all([master, ...others].map((server) => info(server, "replication")));
+            const [{ role }, ...follow] = states;
+            return role === "master" && follow.every(({ master_link_status: link }) => link === "up");
+        }, "a master, and one that follows it");
     }
 
     async close() {

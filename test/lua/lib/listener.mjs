@@ -1,4 +1,4 @@
-// Listener: what is published on a channel, one envelope after the other.
+// Listener: what is published on a channel, one envelope after the other; in a cluster, by the owner of that channel.
 
 import { connect } from "node:net";
 
@@ -13,10 +13,12 @@ export class Listener {
 
     static async open(redis, channel) {
         const listener = new Listener();
-        listener.#socket = connect({ path: redis.socket });
+        const { server, slot } = await redis.ownerOf(channel);
+        const verb = slot === undefined ? "SUBSCRIBE" : "SSUBSCRIBE";
+        listener.#socket = connect({ path: server.socket });
         listener.#socket.on("data", (bytes) => listener.#read(bytes));
         listener.#socket.on("error", () => {});
-        listener.#socket.write(`*2\r\n$9\r\nSUBSCRIBE\r\n$${Buffer.byteLength(channel)}\r\n${channel}\r\n`);
+        listener.#socket.write(`*2\r\n$${verb.length}\r\n${verb}\r\n$${Buffer.byteLength(channel)}\r\n${channel}\r\n`);
         await until(() => listener.#subscribed, `subscription of ${channel}`);
         return listener;
     }
@@ -26,8 +28,8 @@ export class Listener {
         for (let parsed = parse(this.#unread, 0); parsed; parsed = parse(this.#unread, 0)) {
             this.#unread = this.#unread.subarray(parsed.end);
             const [kind, , payload] = parsed.value;
-            this.#subscribed ||= kind === "subscribe";
-            if (kind === "message") {
+            this.#subscribed ||= /^s?subscribe$/.test(kind);
+            if (/^s?message$/.test(kind)) {
                 this.heard.push(payload);
             }
         }
