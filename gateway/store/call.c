@@ -356,11 +356,15 @@ static void on_error(struct caller *caller, struct store_call *call,
                      const struct redisReply *reply)
 {
     bool stranger = is_error(reply, STR("READONLY")) || is_error(reply, STR("NOAUTH"));
+    bool down =
+        is_error(reply, STR("CLUSTERDOWN The cluster is down")); /* not one slot alone */
 
     complain(caller->pool, call, reply->str);
     finish(call, ERR_UNAVAILABLE, NULL);
     if (stranger) {
         caller->events->lost(caller->owner, "Redis is no longer a master that lets us in");
+    } else if (down) {
+        caller->events->lost(caller->owner, "its cluster is down");
     }
 }
 

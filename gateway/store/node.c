@@ -92,6 +92,20 @@ static void on_role_told(void *context, const struct redisReply *reply)
     on_greeting_answered(context, reply);
 }
 
+/* A node that has just started, or sees no majority, answers and serves nothing. */
+static void on_cluster_told(void *context, const struct redisReply *reply)
+{
+    static const char well[] = "cluster_state:ok";
+    struct node *node = context;
+
+    if (reply != NULL && node->state == NODE_DIALING && reply->type == REDIS_REPLY_STRING &&
+        strstr(reply->str, well) == NULL) {
+        fail(node, "its cluster is down");
+        return;
+    }
+    on_greeting_answered(context, reply);
+}
+
 static void greet_link_with(struct node *node, const struct str *words, size_t count,
                             link_reply_fn *done)
 {
@@ -147,6 +161,10 @@ static void greet(struct node *node)
     }
     if (settings->found) {
         greet_link_with(node, (const struct str[]){STR("ROLE")}, 1, on_role_told);
+    }
+    if (settings->shards) {
+        greet_link_with(node, (const struct str[]){STR("CLUSTER"), STR("INFO")}, 2,
+                        on_cluster_told);
     }
     node->greetings += scripts_load(node->link, on_greeting_answered, node);
     tap_send(node->tap, (const struct str[]){STR("PING")}, 1);
@@ -215,6 +233,13 @@ static void on_tap_changed(void *owner, struct str channel, bool subscribed)
     node->settings->events->changed(node->settings->owner, node, channel, subscribed);
 }
 
+static void on_tap_matching(void *owner, struct str pattern)
+{
+    struct node *node = owner;
+
+    node->settings->events->matching(node->settings->owner, node, pattern);
+}
+
 static void on_tap_answered(void *owner, struct str error)
 {
     struct node *node = owner;
@@ -250,7 +275,8 @@ static const struct caller_events caller_events = {on_lost, NULL};
 static const struct caller_events caller_events_of_shard = {on_lost, on_redirected};
 static const struct link_events link_events = {on_link_opened, on_lost, on_link_closed};
 static const struct tap_events tap_events = {on_tap_opened,  on_tap_closed,  on_tap_message,
-                                             on_tap_matched, on_tap_changed, on_tap_answered};
+                                             on_tap_matched, on_tap_changed, on_tap_matching,
+                                             on_tap_answered};
 
 /* ---- dialing ---- */
 

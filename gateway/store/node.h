@@ -22,6 +22,7 @@ struct node_events {
     void (*message)(void *owner, struct node *node, struct str channel, struct str payload);
     void (*matched)(void *owner, struct node *node, struct str channel, struct str payload);
     void (*changed)(void *owner, struct node *node, struct str channel, bool watched);
+    void (*matching)(void *owner, struct node *node, struct str pattern); /* from now on */
     /* A call or a subscription belongs to another one; the call is the owner's then, NULL for a
      * subscription. */
     void (*redirected)(void *owner, struct node *node, struct store_call *call,

@@ -105,6 +105,7 @@ static void let_leave(struct shards *shards)
         }
         if (node->leaving && node_is_over(node)) {
             shards->nodes[i] = shards->nodes[--shards->count];
+            shards->matcher = shards->matcher == node ? NULL : shards->matcher;
             node_destroy(node);
         }
     }
@@ -204,12 +205,23 @@ static void on_message(void *owner, struct node *node, struct str channel, struc
     shards->telling = NULL;
 }
 
+/* In a cluster every node tells every publication: the one that was asked last counts. */
 static void on_matched(void *owner, struct node *node, struct str channel, struct str payload)
 {
     struct shards *shards = owner;
 
-    (void)node;
-    shards->events->matched(shards->owner, channel, payload);
+    if (node == shards->matcher) {
+        shards->events->matched(shards->owner, channel, payload);
+    }
+}
+
+static void on_matching(void *owner, struct node *node, struct str pattern)
+{
+    struct shards *shards = owner;
+
+    if (node == shards->matcher) {
+        shards->events->changed(shards->owner, pattern, true);
+    }
 }
 
 /* What a node says of slots that it has no more is old. */
@@ -222,8 +234,8 @@ static void on_changed(void *owner, struct node *node, struct str channel, bool 
     }
 }
 
-static const struct node_events node_events = {on_up,      on_down,    on_message,
-                                               on_matched, on_changed, moves_redirected};
+static const struct node_events node_events = {
+    on_up, on_down, on_message, on_matched, on_changed, on_matching, moves_redirected};
 
 /* ---- who has what ---- */
 
@@ -370,6 +382,7 @@ bool shards_match(struct shards *shards, struct str pattern, struct str near)
     if (!shards_serve(shards, slot)) {
         return false;
     }
+    shards->matcher = shards_home(shards, slot);
     node_match(shards_home(shards, slot), pattern);
     return true;
 }

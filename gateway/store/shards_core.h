@@ -28,6 +28,7 @@ struct shards {
     bool any_changed;
     uint64_t told_ms;
     const struct node *telling; /* whose message is being told */
+    const struct node *matcher; /* who was asked last to listen to patterns; or NULL */
 };
 
 /* The node that has the slot; NULL: nobody is known. */

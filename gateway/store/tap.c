@@ -30,6 +30,7 @@ enum kind {
     KIND_MATCHED, /* a message on a channel that a pattern fits */
     KIND_SUBSCRIBE,
     KIND_UNSUBSCRIBE,
+    KIND_MATCHING, /* a pattern is listened to */
     KIND_PONG
 };
 
@@ -38,7 +39,8 @@ static const struct {
     unsigned char channel, payload;
 } places[] = {
     [KIND_OTHER] = {1, 0},     [KIND_MESSAGE] = {1, 2},     [KIND_MATCHED] = {2, 3},
-    [KIND_SUBSCRIBE] = {1, 0}, [KIND_UNSUBSCRIBE] = {1, 0}, [KIND_PONG] = {1, 0},
+    [KIND_SUBSCRIBE] = {1, 0}, [KIND_UNSUBSCRIBE] = {1, 0}, [KIND_MATCHING] = {1, 0},
+    [KIND_PONG] = {1, 0},
 };
 
 struct tap {
@@ -79,7 +81,7 @@ static enum kind kind_of(struct str word)
         {{"message", 7}, KIND_MESSAGE},
         {{"pmessage", 8}, KIND_MATCHED},
         {{"subscribe", 9}, KIND_SUBSCRIBE},
-        {{"psubscribe", 10}, KIND_SUBSCRIBE},
+        {{"psubscribe", 10}, KIND_MATCHING},
         {{"unsubscribe", 11}, KIND_UNSUBSCRIBE},
         {{"smessage", 8}, KIND_MESSAGE},
         {{"ssubscribe", 10}, KIND_SUBSCRIBE},
@@ -139,9 +141,13 @@ static void *on_integer(const redisReadTask *task, long long value)
     struct tap *tap = task->privdata;
 
     (void)value;
-    if (!tap->closing && task->idx == 2 &&
-        (tap->kind == KIND_SUBSCRIBE || tap->kind == KIND_UNSUBSCRIBE)) {
+    if (tap->closing || task->idx != 2) {
+        return tap;
+    }
+    if (tap->kind == KIND_SUBSCRIBE || tap->kind == KIND_UNSUBSCRIBE) {
         tap->events->changed(tap->owner, buf_str(&tap->channel), tap->kind == KIND_SUBSCRIBE);
+    } else if (tap->kind == KIND_MATCHING) {
+        tap->events->matching(tap->owner, buf_str(&tap->channel));
     }
     return tap;
 }

@@ -22,8 +22,9 @@ struct tap_events {
     void (*message)(void *owner, struct str channel, struct str payload);
     /* ... on a channel that a pattern fits; likewise in the order of Redis */
     void (*matched)(void *owner, struct str channel, struct str payload);
-    /* Redis confirmed; a pattern counts as a channel */
+    /* Redis confirmed: a channel, or a pattern */
     void (*changed)(void *owner, struct str channel, bool subscribed);
+    void (*matching)(void *owner, struct str pattern);
     /* to AUTH or PING, error.len == 0: fine; or whatever was refused */
     void (*answered)(void *owner, struct str error);
 };

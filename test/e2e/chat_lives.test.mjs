@@ -7,6 +7,7 @@ import { Member } from "./lib/chat.mjs";
 import { patient, sleep, SLOW, until } from "./lib/patience.mjs";
 import { Proxy } from "./lib/proxy.mjs";
 import { testSite } from "./lib/site.mjs";
+import { SINGLE } from "./lib/topology.mjs";
 
 const LEASE = 1000 * SLOW;
 const FEW_SECONDS = 3000;
@@ -188,7 +189,8 @@ describe("a process that freezes", () => {
 describe("Redis that goes away", () => {
     async function untilReady(site, status) {
         for (const gateway of site.gateways) {
-            const holds = async () => (await gateway.get("/readyz")).status === status;
+            const holds = async () =>
+                status === 200 ? gateway.isReady() : (await gateway.get("/readyz")).status === status;
             await until(holds, `/readyz says ${status}`, patient(15000));
         }
     }
@@ -241,7 +243,7 @@ describe("Redis that goes away", () => {
     });
 
     test("for one process alone: its members are told all that they missed, then how things stand", async (t) => {
-        const site = await testSite(t, { gateways: 1, flags: { rate: 0 } });
+        const site = await testSite(t, { gateways: 1, flags: { rate: 0 }, redis: SINGLE });
         const proxy = await Proxy.open(site.redis.port);
         t.after(() => proxy.close());
         const cut = await site.addGateway({ redis: proxy.url });
@@ -265,7 +267,7 @@ describe("Redis that goes away", () => {
     });
 
     test("for one process alone, and much is missed: all of it is told, and then the newest fifty are shown", async (t) => {
-        const site = await testSite(t, { gateways: 1, flags: { rate: 0 } });
+        const site = await testSite(t, { gateways: 1, flags: { rate: 0 }, redis: SINGLE });
         const proxy = await Proxy.open(site.redis.port);
         t.after(() => proxy.close());
         const cut = await site.addGateway({ redis: proxy.url });

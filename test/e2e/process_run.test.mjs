@@ -91,7 +91,7 @@ describe("a running process", () => {
         const flags = {
             listen: `127.0.0.1:${port}`,
             "admin-listen": "",
-            redis: site.redis.unixUrl,
+            redis: site.redis.gatewayUrl,
             "log-level": "error",
         };
         const gateway = await Gateway.start({ flags, env: { SEGUE_JWT_SECRET: SECRET }, port });

@@ -12,6 +12,7 @@ import { Proxy } from "./lib/proxy.mjs";
 import { changePosition, newTrack, NO_STATE, offPause, onPause, sameState, state } from "./lib/scenario.mjs";
 import { testSite } from "./lib/site.mjs";
 import { SECRET } from "./lib/token.mjs";
+import { SINGLE } from "./lib/topology.mjs";
 
 const UNAVAILABLE = { type_push_state: "unavailable" };
 const PROMISED = patient(5000); // "within 5 s" of contracts 8
@@ -21,8 +22,8 @@ async function isAway(gateway) {
     return (await gateway.get("/readyz")).status === 503;
 }
 
-async function isReady(gateway) {
-    return (await gateway.get("/readyz")).status === 200;
+function isReady(gateway) {
+    return gateway.isReady();
 }
 
 function allAway(site) {
@@ -258,9 +259,9 @@ describe("when Redis is back", { concurrency: 6 }, () => {
 });
 
 describe("when one process alone loses Redis", { concurrency: 6 }, () => {
-    // A site whose first gateway reaches Redis through a proxy.
+    // A site whose first gateway reaches Redis through a proxy: one server.
     async function proxied(t, more = {}) {
-        const site = await testSite(t, { gateways: 0, flags: { ...flags, ...more } });
+        const site = await testSite(t, { gateways: 0, flags: { ...flags, ...more }, redis: SINGLE });
         const proxy = await Proxy.open(site.redis.port);
         t.after(() => proxy.close());
         await site.addGateway({ redis: proxy.url });
@@ -440,6 +441,7 @@ describe("when Redis misbehaves", { concurrency: 6 }, () => {
     });
 });
 
+// To one server; to sentinels and clusters: redis_sentinel.test.mjs, redis_cluster.test.mjs.
 describe("ways to Redis", { concurrency: 6 }, () => {
     async function works(site, gateway, redis) {
         const user = site.user();
@@ -454,7 +456,7 @@ describe("ways to Redis", { concurrency: 6 }, () => {
 
     test("TCP, a unix socket, a password, a user, and a database", async (t) => {
         const password = "p@ss:w/rd%?#";
-        const site = await testSite(t, { gateways: 0, redis: { password } });
+        const site = await testSite(t, { gateways: 0, redis: { ...SINGLE, password } });
         const { redis } = site;
         await redis.call("ACL", "SETUSER", "segue", "on", ">other", "~*", "&*", "+@all");
         const code = encodeURIComponent(password);
@@ -472,7 +474,7 @@ describe("ways to Redis", { concurrency: 6 }, () => {
     });
 
     test("the database is chosen again after Redis was away", async (t) => {
-        const site = await testSite(t, { gateways: 0, redis: { password: "secret" } });
+        const site = await testSite(t, { gateways: 0, redis: { ...SINGLE, password: "secret" } });
         const gateway = await site.addGateway({ redis: `redis://:secret@127.0.0.1:${site.redis.port}/7` });
         await works(site, gateway, site.redis);
         await site.redis.restart();
@@ -483,13 +485,13 @@ describe("ways to Redis", { concurrency: 6 }, () => {
     });
 
     test("a unix socket", async (t) => {
-        const site = await testSite(t, { gateways: 0 });
+        const site = await testSite(t, { gateways: 0, redis: SINGLE });
         const gateway = await site.addGateway({ redis: site.redis.unixUrl });
         await works(site, gateway, site.redis);
     });
 
     test("a wrong or missing password is said in the log, without the password, and the process waits", async (t) => {
-        const site = await testSite(t, { gateways: 0, redis: { password: "right-one" } });
+        const site = await testSite(t, { gateways: 0, redis: { ...SINGLE, password: "right-one" } });
         for (const url of [`redis://:wrong-one@127.0.0.1:${site.redis.port}`, `redis://127.0.0.1:${site.redis.port}`]) {
             const gateway = await site.addGateway({ redis: url }, { ready: false });
             await until(

@@ -8,6 +8,7 @@ import { sleep, until } from "./lib/patience.mjs";
 import { Proxy } from "./lib/proxy.mjs";
 import { suiteSite, testSite } from "./lib/site.mjs";
 import { tokenOf } from "./lib/token.mjs";
+import { SINGLE } from "./lib/topology.mjs";
 
 const KEY = "a key";
 const WS = { transports: ["websocket"] };
@@ -289,7 +290,7 @@ describe("batch", () => {
     });
 
     test("while Redis is away: 503 with Retry-After for the whole, and all is done when it is back", async (t) => {
-        const own = await testSite(t, { gateways: 0 });
+        const own = await testSite(t, { gateways: 0, redis: SINGLE });
         const proxy = await Proxy.open(own.redis.port);
         t.after(() => proxy.close());
         const gateway = await own.addGateway({ redis: proxy.url, "api-key": KEY });
@@ -308,7 +309,7 @@ describe("batch", () => {
     });
 
     test("when Redis goes away in the middle: 503 for each operation that is not known to be done", async (t) => {
-        const own = await testSite(t, { gateways: 0 });
+        const own = await testSite(t, { gateways: 0, redis: SINGLE });
         const proxy = await Proxy.open(own.redis.port);
         t.after(() => proxy.close());
         const gateway = await own.addGateway({ redis: proxy.url, "api-key": KEY });

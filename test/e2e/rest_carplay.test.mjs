@@ -10,6 +10,7 @@ import { Proxy } from "./lib/proxy.mjs";
 import { newTrack, onPause } from "./lib/scenario.mjs";
 import { suiteSite, testSite } from "./lib/site.mjs";
 import { seconds, SECRET, tokenOf } from "./lib/token.mjs";
+import { SINGLE } from "./lib/topology.mjs";
 
 const CONTROL = "/api/carplay/control";
 const PLAYING = "/api/carplay/now-playing";
@@ -365,7 +366,7 @@ describe("carplay", () => {
     });
 
     test("while Redis is away: 503 with Retry-After on a connection that stays", async (t) => {
-        const own = await testSite(t, { gateways: 0 });
+        const own = await testSite(t, { gateways: 0, redis: SINGLE });
         const proxy = await Proxy.open(own.redis.port);
         t.after(() => proxy.close());
         const gateway = await own.addGateway({ redis: proxy.url });
@@ -395,7 +396,7 @@ describe("carplay", () => {
     });
 
     test("a Redis that says nothing is not waited for longer than --connect-timeout", async (t) => {
-        const own = await testSite(t, { gateways: 0 });
+        const own = await testSite(t, { gateways: 0, redis: SINGLE });
         const proxy = await Proxy.open(own.redis.port);
         t.after(() => proxy.close());
         const gateway = await own.addGateway({ redis: proxy.url, "connect-timeout": 500 });

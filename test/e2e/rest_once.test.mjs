@@ -11,6 +11,7 @@ import { until } from "./lib/patience.mjs";
 import { Proxy } from "./lib/proxy.mjs";
 import { suiteSite, testSite } from "./lib/site.mjs";
 import { tokenOf } from "./lib/token.mjs";
+import { SINGLE } from "./lib/topology.mjs";
 
 const KEY = "a key";
 const WS = { transports: ["websocket"] };
@@ -144,19 +145,19 @@ describe("once", () => {
     });
 
     test("which Redis took, and the process that asked never learned it", async (t) => {
-        const proxy = await Proxy.open(site.redis.port);
+        const own = await testSite(t, { gateways: 1, flags: { rate: 0, "api-key": KEY }, redis: SINGLE });
+        const proxy = await Proxy.open(own.redis.port);
         t.after(() => proxy.close());
-        const lonely = await site.addGateway({ redis: proxy.url });
-        t.after(() => site.gateways.pop());
-        const user = site.user();
-        const client = await site.client(user, 1, WS);
+        const lonely = await own.addGateway({ redis: proxy.url });
+        const user = own.user();
+        const client = await own.client(user, 0, WS);
         const options = { key: KEY, body: { event: "e" }, headers: { [HEADER]: randomUUID() } };
         proxy.mute();
         const lost = ask(lonely, "POST", eventsOf(user), options);
         await client.when(() => client.all("e").length === 1, "the event");
         proxy.cut();
         assertRefused(await lost, 503, "unavailable");
-        const answers = [await ask(site.gateways[1], "POST", eventsOf(user), options)];
+        const answers = [await ask(own.gateways[0], "POST", eventsOf(user), options)];
         assert.equal(answers[0].status, 200, answers[0].text);
         proxy.restore();
         await until(async () => (await lonely.get("/readyz")).status === 200, "/readyz says 200");
@@ -164,7 +165,6 @@ describe("once", () => {
         same(answers);
         await client.fence();
         assert.equal(client.all("e").length, 1);
-        await lonely.close();
     });
 
     test("with another key, on another path, or without one it is another request", async () => {

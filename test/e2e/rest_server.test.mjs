@@ -11,6 +11,7 @@ import { Proxy } from "./lib/proxy.mjs";
 import { newTrack } from "./lib/scenario.mjs";
 import { suiteSite, testSite } from "./lib/site.mjs";
 import { tokenOf } from "./lib/token.mjs";
+import { SINGLE } from "./lib/topology.mjs";
 
 const KEYS = ["first-key", "second key"];
 const [KEY] = KEYS;
@@ -387,7 +388,7 @@ describe("server API", () => {
     });
 
     test("while Redis is away: 503 with Retry-After", async (t) => {
-        const own = await testSite(t, { gateways: 0 });
+        const own = await testSite(t, { gateways: 0, redis: SINGLE });
         const proxy = await Proxy.open(own.redis.port);
         t.after(() => proxy.close());
         const gateway = await own.addGateway({ redis: proxy.url, "api-key": KEY });

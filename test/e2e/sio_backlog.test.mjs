@@ -8,6 +8,7 @@ import { ask } from "./lib/api.mjs";
 import { connect, eventOf } from "./lib/sio.mjs";
 import { testSite } from "./lib/site.mjs";
 import { tokenOf } from "./lib/token.mjs";
+import { SINGLE } from "./lib/topology.mjs";
 import { Wires } from "./lib/wires.mjs";
 
 const EVENTS = 90;
@@ -15,7 +16,7 @@ const ROUNDS = 8;
 
 test("all of it comes, however slowly Redis answers the reads of one round", async (t) => {
     const flags = { rate: 0, "api-key": "key", "max-queue": 16384 };
-    const site = await testSite(t, { gateways: 1, flags });
+    const site = await testSite(t, { gateways: 1, flags, redis: SINGLE }); // what stands in between is before one server
     const wires = await Wires.open([site.redis.port]);
     t.after(() => wires.close());
     const far = await site.addGateway({ redis: `redis://127.0.0.1:${wires.port}` });

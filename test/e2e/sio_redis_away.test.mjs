@@ -11,6 +11,7 @@ import { Proxy } from "./lib/proxy.mjs";
 import { eventOf, eventPacket, hearsNothing } from "./lib/sio.mjs";
 import { testSite } from "./lib/site.mjs";
 import { SECRET, tokenOf } from "./lib/token.mjs";
+import { SINGLE } from "./lib/topology.mjs";
 
 const PROMISED = patient(5000); // "within 5 s" of contracts 8
 const STATE = { isPlaying: false, currentTime: 5, duration: 10, mediaId: 1, mediaTitle: "x" };
@@ -21,7 +22,8 @@ const update = (state) => eventPacket("playback_state_update", state);
 const seek = (value) => eventPacket("carplay_command", { command: "seek", value });
 
 function everybody(site, status) {
-    const says = async (gateway) => (await gateway.get("/readyz")).status === status;
+    const says = async (gateway) =>
+        status === 200 ? gateway.isReady() : (await gateway.get("/readyz")).status === status;
     return Promise.all(
         site.gateways.map((gateway) => until(() => says(gateway), `/readyz says ${status}`, patient(15000))),
     );
@@ -132,9 +134,9 @@ describe("Socket.IO while Redis is away", { concurrency: 4 }, () => {
         }
     });
 
-    // Two processes on one Redis, the second through a proxy that can be cut.
+    // Two processes on one Redis server, the second through a proxy that can be cut.
     async function halfCut(t) {
-        const site = await testSite(t, { gateways: 1, flags });
+        const site = await testSite(t, { gateways: 1, flags, redis: SINGLE });
         const proxy = await Proxy.open(site.redis.port);
         t.after(() => proxy.close());
         const far = await Gateway.start({ flags: { ...flags, redis: proxy.url }, env: { SEGUE_JWT_SECRET: SECRET } });

@@ -147,11 +147,17 @@ export class Gateway {
         this.port = front.port;
     }
 
-    ready() {
-        return until(
-            async () => this.isOver || (await this.get("/readyz")).status === 200,
-            () => `/readyz says 200; the log:\n${this.log}`,
-        );
+    // It takes clients, and reaches all of Redis: in a cluster a part of it is enough for /readyz.
+    async isReady() {
+        if ((await this.get("/readyz")).status !== 200) {
+            return false;
+        }
+        return this.adminPort === 0 || (await this.metrics()).get("segue_redis_up") === 1;
+    }
+
+    ready(ms = patient()) {
+        const done = async () => this.isOver || (await this.isReady());
+        return until(done, () => `it is ready; the log:\n${this.log}`, ms);
     }
 
     async metrics() {

@@ -186,7 +186,8 @@ export class Cluster extends Servers {
         const name = verb.toUpperCase();
         if (ALL.has(name) || EACH.has(name)) {
             const [first, ...rest] = words;
-            const sub = name === "PUBSUB" ? [`SHARD${first}`, ...rest] : words;
+            const sharded = name === "PUBSUB" && first !== "NUMPAT";
+            const sub = sharded ? [`SHARD${first}`, ...rest] : words;
             const owners = await this.owners();
             const answers = await Promise.all(owners.map((one) => one.call(verb, ...sub)));
             if (name === "PUBSUB" && first === "NUMSUB") {
