@@ -137,7 +137,6 @@ static void on_store_down(void *owner)
 {
     struct gateway *gateway = owner;
 
-    gateway->metrics.redis_lost++;
     rooms_lost(gateway->services.rooms);
     hub_lost(gateway->services.hub, is_lost);
     adapter_lost(gateway->adapter);
@@ -165,7 +164,9 @@ static void on_store_message(void *owner, struct str channel, struct str envelop
         log_write(LOG_WARN, "envelope not understood", LOG_STR("channel", channel));
         return;
     }
-    msg->published_us -= (uint64_t)store_ahead_us(gateway->services.store);
+    if (msg->published_us != 0) {
+        msg->published_us -= (uint64_t)store_ahead_us(gateway->services.store);
+    }
     if (msg->version > MSG_VERSION) {
         newer_heard(gateway->newer, channel, msg);
     } else {

@@ -186,6 +186,7 @@ static void on_down(void *owner, struct node *node)
 {
     struct shards *shards = owner;
 
+    shards->pool.metrics->redis_lost += !node->leaving;
     note_health(shards);
     tell_lost(shards, node);
     shards->events->stale(shards->owner);
