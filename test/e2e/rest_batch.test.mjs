@@ -43,6 +43,9 @@ describe("batch", () => {
             const user = site.user();
             const room = site.room();
             const client = await site.client(user, 1, WS);
+            // Of another user: between users nothing says what comes first, the event for all or the end.
+            const leaver = site.user();
+            const leaving = await site.client(leaver, 1, WS);
             const member = await site.member(room, 1);
             const results = await resultsOf([
                 event(user, "one", { a: 1 }),
@@ -50,18 +53,20 @@ describe("batch", () => {
                 { path: `/api/rooms/${room}/messages`, body: { text: "three", name: "backend" } },
                 { path: "/api/feeds/news", body: { message: "four" } },
                 { path: "/api/users/nobody/disconnect" },
-                { path: `/api/users/${user}/disconnect`, body: { reason: "five" } },
+                event(leaver, "five"),
+                { path: `/api/users/${leaver}/disconnect`, body: { reason: "six" } },
             ]);
-            assert.deepEqual(statuses(results), [200, 200, 200, 200, 202, 202]);
+            assert.deepEqual(statuses(results), [200, 200, 200, 200, 202, 200, 202]);
             assert.match(results[0].body.id, /^\d{16}$/);
             assert.match(results[1].body.id, /^\d{16}$/);
             assert.match(results[2].body.id, /^\d+$/);
             results.slice(0, 3).forEach(({ body }) => assert.deepEqual(Object.keys(body), ["ok", "id"]));
-            results.slice(3).forEach(({ body }) => assert.deepEqual(body, { ok: true }));
+            [3, 4, 6].forEach((i) => assert.deepEqual(results[i].body, { ok: true }));
             assert.deepEqual(await client.next("one"), { a: 1 });
             await client.when(() => client.all("two").length === 1, "the event for all");
             await member.hears("message", { text: "three", name: "backend", clientId: null, id: results[2].body.id });
-            assert.equal(await client.disconnected(), "io server disconnect");
+            assert.equal(await leaving.disconnected(), "io server disconnect");
+            assert.equal(leaving.all("five").length, 1, "what was said before the end came before it");
         });
 
         test("any user's name, escaped in the path and in JSON", async () => {
