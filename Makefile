@@ -120,7 +120,7 @@ $(NODE_TESTS): test/package-lock.json
 	cd test && npm ci --no-fund --no-audit
 	@touch $@
 
-.PHONY: test unit units replay lua e2e e2e-front client browser chaos
+.PHONY: test unit units replay lua e2e e2e-front e2e-cluster e2e-sentinel client browser chaos
 test: unit lua e2e ## unit, lua and e2e
 
 units: $(UNITS) $(REPLAYS)
@@ -145,6 +145,18 @@ FRONT_TESTS := chat_model chat_rest eio_handshake eio_upgrade feed_lines feed_so
 
 e2e-front: all $(NODE_TESTS) ## the same from behind haproxy, as docker/haproxy.cfg has it
 	SEGUE_TEST_FRONT=haproxy node test/suite.mjs --side-by-side 4 $(FRONT_TESTS:%=test/e2e/%.test.mjs)
+
+# Tests of what is kept in Redis; redis_cluster and redis_sentinel, which choose for themselves, are part of e2e.
+REDIS_TESTS := adapter bounds chat_lives chat_model chat_rest chat_rooms chat_space cluster_limits eio_handshake eio_polling \
+	eio_upgrade eio_websocket endings feed_heartbeat feed_lines feed_lives feed_messages feed_socketio identity limits metrics \
+	model player_bad_input player_ghost player_messages player_reference redis_away releases rest_batch rest_carplay rest_once \
+	rest_server sio_auth sio_bounds sio_clients sio_no_stickiness sio_packets sio_playback sio_recovery sio_redis_away
+
+e2e-cluster: all releases $(NODE_TESTS) ## the same on a cluster of Redis
+	SEGUE_TEST_REDIS=cluster node test/suite.mjs --side-by-side 4 $(REDIS_TESTS:%=test/e2e/%.test.mjs)
+
+e2e-sentinel: all releases $(NODE_TESTS) ## the same on a master that sentinels watch
+	SEGUE_TEST_REDIS=sentinel node test/suite.mjs --side-by-side 4 $(REDIS_TESTS:%=test/e2e/%.test.mjs)
 
 client: all $(NODE_TESTS) ## the client library: with a clock in hand, on real processes, in Chromium, its types
 	node test/suite.mjs --side-by-side 2 test/client/*.test.mjs
@@ -284,7 +296,7 @@ bench: ## measure; see scripts/bench --help
 
 .PHONY: help
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 # Objects of tests are kept: a change of one test builds one test.
 .SECONDARY:
