@@ -137,7 +137,9 @@ static void on_store_down(void *owner)
 {
     struct gateway *gateway = owner;
 
-    rooms_lost(gateway->services.rooms);
+    if (store_is_away(gateway->services.store)) {
+        rooms_lost(gateway->services.rooms); /* slots that move take the leases along */
+    }
     hub_lost(gateway->services.hub, is_lost);
     adapter_lost(gateway->adapter);
 }

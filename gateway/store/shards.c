@@ -141,6 +141,11 @@ bool shards_lost(const struct shards *shards, struct str channel)
                                 : is_changed(shards, slot);
 }
 
+bool shards_is_away(const struct shards *shards)
+{
+    return shards->lost != NULL;
+}
+
 static void tell_lost(struct shards *shards, const struct node *node)
 {
     shards->lost = node;

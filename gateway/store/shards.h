@@ -46,6 +46,8 @@ bool shards_is_whole(const struct shards *shards); /* all of it */
 bool shards_reach(const struct shards *shards, struct str key);
 /* While `down` runs: whether that channel's subscription is among those that are gone. */
 bool shards_lost(const struct shards *shards, struct str channel);
+/* ... and whether a Redis went away, or slots have changed hands. */
+bool shards_is_away(const struct shards *shards);
 size_t shards_pending(const struct shards *shards);
 /* The number'th of those that are up; NULL when there are fewer. */
 const struct node *shards_up(const struct shards *shards, size_t number);

@@ -294,6 +294,11 @@ bool store_lost(const struct store *store, struct str channel)
     return shards_lost(store->shards, channel);
 }
 
+bool store_is_away(const struct store *store)
+{
+    return shards_is_away(store->shards);
+}
+
 bool store_watch(struct store *store, struct str channel)
 {
     return shards_watch(store->shards, channel);

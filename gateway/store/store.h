@@ -77,6 +77,8 @@ void store_unwatch(struct store *store, struct str channel);
 bool store_match(struct store *store, struct str pattern, struct str near);
 /* While `down` runs: whether that channel is among those that are gone. */
 bool store_lost(const struct store *store, struct str channel);
+/* ... and whether a Redis went away; else slots have changed hands, with all that is kept. */
+bool store_is_away(const struct store *store);
 
 /* Redis's clock: microseconds since 1970, as far as it is known here (the local clock before
  * the first answer). */

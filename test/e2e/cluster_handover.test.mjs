@@ -1,12 +1,12 @@
 // A Redis Cluster whose masters hand over to their replicas: what is published afterwards is told once, though an old
-// master, now a replica, hears it as well.
+// master, now a replica, hears it as well. And one whose slots move: nobody takes that for a Redis that was away.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { ask } from "./lib/api.mjs";
 import { Feed } from "./lib/feed.mjs";
-import { patient, until } from "./lib/patience.mjs";
+import { patient, SLOW, until } from "./lib/patience.mjs";
 import { testSite } from "./lib/site.mjs";
 import { info } from "./lib/topology.mjs";
 
@@ -68,4 +68,36 @@ test("a line of a feed is told once after a handover, by every gateway", async (
             await feed.hearsNothing();
         }
     }
+});
+
+test("while slots move on and on, who sat on a process that was killed is told as left, soon after the lease", async (t) => {
+    const lease = 1000 * SLOW;
+    const lively = { rate: 0, "ping-interval": lease * 0.4, "ping-timeout": lease * 0.6 };
+    const site = await testSite(t, { gateways: 2, flags: lively, redis: { topology: "cluster", masters: 2 } });
+    const ann = await site.member(site.room(), 0);
+    const bob = await site.member(ann.room, 1);
+    await ann.hears("joined", { clientId: bob.id });
+    const room = await site.redis.ownerOf(`segue:room:{${ann.room}}`);
+    // Of users in other slots: each is noticed by the gateway, which asks for the user's state.
+    const moving = { on: true, slots: 0 };
+    const moves = (async () => {
+        for (let i = 0; moving.on; i++) {
+            const user = `moving-${i}`;
+            const { slot, server } = await site.redis.ownerOf(`segue:player:{${user}}`);
+            if (slot !== room.slot) {
+                const other = site.redis.servers.find((one) => one !== server);
+                await site.redis.move(slot, server, other);
+                await site.stateOf(user, 0);
+                moving.slots++;
+            }
+        }
+    })();
+    await until(() => moving.slots > 2, "slots move");
+    await site.gateways[1].kill();
+    const killed = Date.now();
+    await ann.hears("left", { clientId: bob.id, members: 1 });
+    const took = Date.now() - killed;
+    moving.on = false;
+    await moves;
+    assert.ok(took < lease + patient(3000), `told ${took} ms after the kill, ${moving.slots} slots moved`);
 });
