@@ -245,7 +245,7 @@ describe("the log of a process", () => {
         const flags = {
             listen: `127.0.0.1:${port}`,
             "admin-listen": `127.0.0.1:${adminPort}`,
-            redis: site.redis.unixUrl,
+            redis: site.redis.gatewayUrl,
             "log-level": "debug",
             drain: 0,
         };
