@@ -301,7 +301,9 @@ describe("the upgrade of Engine.IO", { concurrency: 8 }, () => {
         for (let i = 0; i < 60; i++) {
             wire.send(PING);
         }
-        assert.equal((await wire.closed()).code, 1008);
+        // A haproxy resets a client that is still sending when the gateway ends: then the code is lost on the way.
+        const { code } = await wire.closed();
+        assert.ok(code === 1008 || (process.env.SEGUE_TEST_FRONT === "haproxy" && code === 1006), `closed with ${code}`);
     });
 
     test("the end of the websocket ends the session", async () => {
