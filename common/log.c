@@ -19,6 +19,7 @@
 
 #include "common/codec.h"
 #include "common/iso8601.h"
+#include "common/mem.h"
 
 enum {
     LINE_BYTES = 4096,
@@ -48,7 +49,7 @@ static struct {
     bool on;
     bool stuck; /* the reader had his moment and did not use it */
     size_t from, to;
-    char at[KEPT_BYTES];
+    char *at; /* KEPT_BYTES, from the first log_hold on; kept for good */
 } kept;
 
 void log_setup(enum log_level level, enum log_format format)
@@ -297,9 +298,11 @@ static void write_kept(int wait_ms)
 {
     while (kept.from < kept.to && write_piece(wait_ms)) {
     }
-    memmove(kept.at, kept.at + kept.from, kept.to - kept.from);
-    kept.to -= kept.from;
-    kept.from = 0;
+    if (kept.from > 0) {
+        memmove(kept.at, kept.at + kept.from, kept.to - kept.from);
+        kept.to -= kept.from;
+        kept.from = 0;
+    }
 }
 
 static bool keep(const struct line *line)
@@ -322,6 +325,9 @@ static bool keep(const struct line *line)
 
 void log_hold(void)
 {
+    if (kept.at == NULL) {
+        kept.at = mem_alloc(KEPT_BYTES);
+    }
     kept.on = true;
 }
 
