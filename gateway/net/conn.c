@@ -216,6 +216,15 @@ static void read_ended(struct conn *conn, bool orderly)
     }
 }
 
+/* A message that is refused with its first byte may be on its way already, and who is cut then
+ * does not learn why. */
+static uint64_t linger_bytes(const struct conn *conn)
+{
+    uint64_t message = 2 * conn->net->services->config->max_message;
+
+    return message > LINGER_BYTES ? message : LINGER_BYTES;
+}
+
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
 {
     struct conn *conn = conn_of((uv_handle_t *)stream);
@@ -234,7 +243,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
         return;
     }
     conn->wasted += (uint32_t)count;
-    if (conn->wasted > LINGER_BYTES) {
+    if (conn->wasted > linger_bytes(conn)) {
         conn_cut(conn, conn->reason);
     }
 }
