@@ -290,7 +290,8 @@ describe("the upgrade of Engine.IO", { concurrency: 8 }, () => {
     });
 
     test("the rate of a session goes with it", async (t) => {
-        const slow = await testSite(t, { gateways: 2, flags: { rate: 5, burst: 20 } });
+        // Without a balancer: haproxy resets a client that is still sending when the gateway ends, and the code is lost.
+        const slow = await testSite(t, { gateways: 2, flags: { rate: 5, burst: 20 }, front: false });
         const polling = await slow.pollingOf(slow.user());
         await polling.send(...Array.from({ length: 19 }, () => PING));
         const wire = await slow.wire(1, { sid: polling.sid });
@@ -301,9 +302,7 @@ describe("the upgrade of Engine.IO", { concurrency: 8 }, () => {
         for (let i = 0; i < 60; i++) {
             wire.send(PING);
         }
-        // A haproxy resets a client that is still sending when the gateway ends: then the code is lost on the way.
-        const { code } = await wire.closed();
-        assert.ok(code === 1008 || (process.env.SEGUE_TEST_FRONT === "haproxy" && code === 1006), `closed with ${code}`);
+        assert.equal((await wire.closed()).code, 1008);
     });
 
     test("the end of the websocket ends the session", async () => {

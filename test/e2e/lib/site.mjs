@@ -45,16 +45,16 @@ export class Site {
     #options;
     #closed = false;
 
-    // gateways: how many; flags, env, binary: of all of them; redis: options of startRedis.
+    // gateways: how many; flags, env, binary: of all of them; redis: options of startRedis; front: may stand behind one.
     constructor(options = {}) {
-        this.#options = { gateways: 2, flags: {}, env: {}, redis: {}, ...options };
+        this.#options = { gateways: 2, flags: {}, env: {}, redis: {}, front: true, ...options };
     }
 
     async start() {
         this.redis = await startRedis(this.#options.redis);
         await Promise.all(Array.from({ length: this.#options.gateways }, () => this.addGateway()));
         this.#started = true;
-        if (process.env.SEGUE_TEST_FRONT === "haproxy" && this.gateways.length > 0) {
+        if (this.#options.front && process.env.SEGUE_TEST_FRONT === "haproxy" && this.gateways.length > 0) {
             await (this.#fronting = this.#openFront(this.gateways, { common: true }));
         }
         return this;
@@ -73,7 +73,7 @@ export class Site {
             throw new Error("the site was closed while a gateway started");
         }
         this.gateways.push(gateway);
-        if (process.env.SEGUE_TEST_FRONT === "haproxy" && this.#started) {
+        if (this.#options.front && process.env.SEGUE_TEST_FRONT === "haproxy" && this.#started) {
             await (this.#fronting = this.#fronting.then(() => this.#putBehind(gateway, Object.keys(flags).length > 0)));
         }
         return gateway;
