@@ -112,8 +112,8 @@ static void send_by_window(struct talk *talk)
     }
 }
 
-/* Returns how long to wait for the next one. */
-static uint64_t send_by_rate(struct talk *talk)
+/* Returns how long to wait for the next one. What is due at the end is not sent any more. */
+static uint64_t send_by_rate(struct talk *talk, uint64_t end_ns)
 {
     double gap = 1e9 / talk->bench->rate;
 
@@ -121,8 +121,8 @@ static uint64_t send_by_rate(struct talk *talk)
         uint64_t due_ns = (uint64_t)((double)talk->due * gap);
         uint64_t now = now_ns() - talk->start_ns;
 
-        if (due_ns > now) {
-            return due_ns - now;
+        if (due_ns > now || due_ns >= end_ns - talk->start_ns) {
+            return due_ns > now ? due_ns - now : 0;
         }
         if (!send_next(talk, due_ns)) {
             return 1000000;
@@ -137,7 +137,7 @@ static void run_until(struct talk *talk, uint64_t end_ns)
         uint64_t wait = end_ns - now;
 
         if (talk->bench->rate > 0) {
-            uint64_t next = send_by_rate(talk);
+            uint64_t next = send_by_rate(talk, end_ns);
 
             wait = next < wait ? next : wait;
         } else {
