@@ -207,6 +207,7 @@ describe("recovery", { concurrency: 6 }, () => {
                 other.send(eventPacket("playback_state_update", { ...STATE, currentTime: i }));
             }
             await client.session(2);
+            await client.when(() => client.all("playback_state").length > 0, "the newest state");
             await client.fence();
             const times = client.all("playback_state").map(([{ currentTime }]) => currentTime);
             assert.deepEqual(times, [9]);
@@ -223,6 +224,7 @@ describe("recovery", { concurrency: 6 }, () => {
                 transports: ["websocket"],
                 reconnectionDelay: 200,
             });
+            await client.when(() => client.all("playback_state").length > 0, "the state");
             await client.fence();
             assert.equal(client.all("playback_state").length, 1);
             client.cut();

@@ -132,7 +132,7 @@ export class Client {
         return within(answer, () => `acknowledgement of ${event[0]}; events: ${this.shown()}`);
     }
 
-    // Everything that was sent to us before now has come.
+    // Everything that was sent to us before now has come. (What is still being read for us, after a break, may be behind it.)
     async fence() {
         const pongs = this.all("pong").length;
         this.emit("ping");
