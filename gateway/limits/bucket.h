@@ -8,7 +8,8 @@
  *
  * So a process that sees little of a user asks nothing, a busy one asks a few times a second,
  * and one that refuses asks as rarely. All processes together let through at most the rate, a
- * sixteenth of it more for each process, and a burst of twice the rate. */
+ * sixteenth of it more for each process, and a burst of twice the rate; of what comes within
+ * one round trip to Redis, each process as much again on credit, which it pays back first. */
 #ifndef SEGUE_LIMITS_BUCKET_H
 #define SEGUE_LIMITS_BUCKET_H
 

@@ -93,10 +93,15 @@ static void tell_invalid(struct player *player, const char *why)
 {
     struct buf text = {0};
 
-    player->session.services->metrics->rejected[METRICS_REJECTION_INVALID]++;
     player_write_invalid(&text, why);
     tell(player, buf_str(&text));
     buf_finish(&text);
+}
+
+static void refuse(struct player *player, const char *why)
+{
+    player->session.services->metrics->rejected[METRICS_REJECTION_INVALID]++;
+    tell_invalid(player, why);
 }
 
 /* False: it does not fit even into an emptied queue, and the session is closed. */
@@ -316,7 +321,7 @@ static void on_applied(void *context, enum err err, const struct redisReply *rep
         tell(player, STR("{\"type_push_state\":\"no_track_state\"}"));
         break;
     case OUTCOME_REFUSED:
-        tell_invalid(player, "from_is and from_is_id are needed: there is no state yet");
+        refuse(player, "from_is and from_is_id are needed: there is no state yet");
         break;
     default:
         break; /* the publication tells the others; the sender knows */
@@ -363,7 +368,7 @@ static void player_message(struct session *session, struct str text)
     char why[JSON_WHY_MAX];
 
     if (player_parse(text, &command, why) != ERR_OK) {
-        tell_invalid(player, why);
+        refuse(player, why);
     } else if (command.verb == PLAYER_PING) {
         answer_ping(player, &command);
     } else {

@@ -71,6 +71,9 @@ describe("limits", () => {
             }
             const after = await site.stateOf(user, 0);
             assert.ok([10, 11].includes(after.track_id), `track ${after.track_id}`);
+            const refused = async (reason) => (await gateway.metrics()).get("segue_rejected_total", { reason });
+            await until(async () => (await refused("rate_limited")) >= 15 - after.track_id, "each is counted");
+            assert.equal(await refused("invalid_format"), 0, "what is well formed is counted once, as what it was");
         });
 
         test("every connection has its own", async () => {
