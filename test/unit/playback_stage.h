@@ -171,19 +171,10 @@ static inline int setup(void **state)
 
 static inline int teardown(void **state)
 {
-    int left;
-
     (void)state;
     session_destroy(stage.session);
-    store_stop(stage.services.store);
-    fake_redis_close(&stage.redis);
-    turns();
-    left = stage.metrics.channels != 0;
-    store_destroy(stage.services.store);
-    hub_destroy(stage.services.hub);
-    auth_destroy(stage.services.auth);
     buf_finish(&stage.heard);
-    return uv_loop_close(&stage.loop) != 0 || left ? -1 : 0;
+    return tied_end();
 }
 
 /* ---- what Redis is asked and says ---- */

@@ -10,10 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/log.h"
 #include "common/pack.h"
 #include "gateway/proto/socketio_core.h"
-#include "gateway/store/keys.h"
 #include "test/unit/fake_redis.h"
 #include "test/unit/token.h"
 
@@ -246,10 +244,7 @@ static const struct socketio_proto test_row = {.proto = {.name = "playback", SOC
 
 /* ---- life ---- */
 
-static inline void ignore(void *owner)
-{
-    (void)owner;
-}
+#include "test/unit/store_stage.h"
 
 static inline bool on_watch(void *owner, struct str channel)
 {
@@ -264,29 +259,12 @@ static inline void on_unwatch(void *owner, struct str channel)
     (void)channel;
 }
 
-static const struct store_events store_events = {.up = ignore, .down = ignore};
 static const struct hub_events hub_events = {on_watch, on_unwatch, NULL};
-
-static inline void turns(void)
-{
-    for (int i = 0; i < 10; i++) {
-        uv_run(&stage.loop, UV_RUN_NOWAIT);
-        store_flush(stage.services.store);
-    }
-}
 
 static inline int setup(void **state)
 {
-    struct url url = {0};
-
     (void)state;
     memset(&stage, 0, sizeof(stage));
-    fake_us = 0;
-    log_setup(LOG_ERROR, LOG_FORMAT_TEXT);
-    keys_setup("segue:");
-    uv_loop_init(&stage.loop);
-    fake_redis_open(&stage.redis, &stage.loop);
-    url = fake_redis_url(&stage.redis);
     stage.pid = "";
     stage.room = -1;
     stage.wake_in_ms = NEVER;
@@ -295,24 +273,17 @@ static inline int setup(void **state)
     stage.config.connect_timeout_ms = CONNECT_TIMEOUT_MS;
     stage.config.jwt_secret = SECRET;
     stage.config.anonymous = (struct config_list){{"chat"}, 1};
-    stage.services = (struct services){
-        .config = &stage.config, .metrics = &stage.metrics, .loop = &stage.loop};
+    stage_begin();
     stage.services.auth = auth_create(&stage.config, (char[128]){0}, 128);
     stage.services.hub = hub_create(&hub_events, NULL, &stage.metrics.channels);
-    stage.services.store =
-        store_create(&stage.loop, &url, NULL, &stage.metrics, &store_events, NULL);
-    store_start(stage.services.store);
-    turns();
-    return store_is_up(stage.services.store) ? 0 : -1;
+    return stage_connect(&no_events);
 }
 
 static inline int teardown(void **state)
 {
     (void)state;
     session_destroy(stage.session);
-    store_stop(stage.services.store);
-    fake_redis_close(&stage.redis);
-    turns();
+    stage_stop();
     store_destroy(stage.services.store);
     hub_destroy(stage.services.hub);
     auth_destroy(stage.services.auth);

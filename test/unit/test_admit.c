@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 
-#include "common/log.h"
 #include "gateway/net/admit.h"
 #include "test/unit/fake_redis.h"
 #include "test/unit/token.h"
@@ -25,52 +24,25 @@ static struct stage {
 static const struct proto open_proto = {.name = "open"};
 static const struct proto closed_proto = {.name = "closed"};
 
-static void ignore(void *owner)
-{
-    (void)owner;
-}
-
-static const struct store_events store_events = {.up = ignore, .down = ignore};
-
-static void turns(void)
-{
-    for (int i = 0; i < 10; i++) {
-        uv_run(&stage.loop, UV_RUN_NOWAIT);
-        store_flush(stage.services.store);
-    }
-}
+#include "test/unit/store_stage.h"
 
 static int setup(void **state)
 {
-    struct url url = {0};
-
     (void)state;
     memset(&stage, 0, sizeof(stage));
-    fake_us = 0;
-    log_setup(LOG_ERROR, LOG_FORMAT_TEXT);
-    uv_loop_init(&stage.loop);
-    fake_redis_open(&stage.redis, &stage.loop);
-    url = fake_redis_url(&stage.redis);
     stage.config.jwt_secret = SECRET;
     stage.config.anonymous = (struct config_list){{"open"}, 1};
     stage.config.origins = (struct config_list){{"https://good.test"}, 1};
-    stage.services = (struct services){
-        .config = &stage.config, .metrics = &stage.metrics, .loop = &stage.loop};
+    stage_begin();
     stage.services.auth = auth_create(&stage.config, (char[128]){0}, 128);
-    stage.services.store =
-        store_create(&stage.loop, &url, NULL, &stage.metrics, &store_events, NULL);
     stage.net = (struct net){.loop = &stage.loop, .services = &stage.services};
-    store_start(stage.services.store);
-    turns();
-    return store_is_up(stage.services.store) ? 0 : -1;
+    return stage_connect(&no_events);
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    store_stop(stage.services.store);
-    fake_redis_close(&stage.redis);
-    turns();
+    stage_stop();
     store_destroy(stage.services.store);
     auth_destroy(stage.services.auth);
     return uv_loop_close(&stage.loop);

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "common/json.h"
-#include "common/log.h"
 #include "gateway/proto/rest.h"
 #include "test/unit/fake_redis.h"
 
@@ -21,64 +20,21 @@ static struct stage {
     int status; /* 0 = not answered */
 } stage;
 
-static void on_event(void *owner)
-{
-    (void)owner;
-}
-
-static void on_changed(void *owner, struct str channel, bool watched)
-{
-    (void)owner;
-    (void)channel;
-    (void)watched;
-}
-
-static void on_message(void *owner, struct str channel, struct str envelope)
-{
-    (void)owner;
-    (void)channel;
-    (void)envelope;
-}
-
-static const struct store_events events = {
-    .up = on_event, .down = on_event, .changed = on_changed, .message = on_message};
-
-static void turns(void)
-{
-    for (int i = 0; i < 10; i++) {
-        uv_run(&stage.loop, UV_RUN_NOWAIT);
-        store_flush(stage.services.store);
-    }
-}
+#include "test/unit/store_stage.h"
 
 static int setup(void **state)
 {
-    struct url url = {0};
-
     (void)state;
     memset(&stage, 0, sizeof(stage));
-    fake_us = 0;
-    log_setup(LOG_ERROR, LOG_FORMAT_TEXT);
-    keys_setup("segue:");
-    uv_loop_init(&stage.loop);
-    fake_redis_open(&stage.redis, &stage.loop);
-    url = fake_redis_url(&stage.redis);
     stage.config.max_message = 1000;
-    stage.services.config = &stage.config;
-    stage.services.metrics = &stage.metrics;
-    stage.services.loop = &stage.loop;
-    stage.services.store = store_create(&stage.loop, &url, NULL, &stage.metrics, &events, NULL);
-    store_start(stage.services.store);
-    turns();
-    return 0;
+    stage_begin();
+    return stage_connect(&no_events);
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    store_stop(stage.services.store);
-    fake_redis_close(&stage.redis);
-    turns();
+    stage_stop();
     store_destroy(stage.services.store);
     buf_finish(&stage.answer);
     return uv_loop_close(&stage.loop);
@@ -148,27 +104,8 @@ static void assert_answer(int status, const char *json)
 /* What Redis was asked since the last look, with the names of scripts for their digests. */
 static void assert_asked(const char *expected)
 {
-    struct buf named = {0};
-    struct str rest = buf_str(&stage.redis.asked);
-
-    while (rest.len > 0) {
-        bool found = false;
-
-        for (int i = 0; i < SCRIPT_COUNT && !found; i++) {
-            found = str_starts(rest, script_sha((enum script)i));
-            if (found) {
-                buf_add_text(&named, script_row((enum script)i)->name);
-                rest = str_skip(rest, script_sha((enum script)i).len);
-            }
-        }
-        if (!found) {
-            buf_add_char(&named, rest.at[0]);
-            rest = str_skip(rest, 1);
-        }
-    }
-    assert_string_equal(buf_text(&named), expected);
-    buf_finish(&named);
-    buf_clear(&stage.redis.asked);
+    name_scripts();
+    fake_redis_asked(&stage.redis, expected);
 }
 
 #define EVENT(user, name)                                                                      \

@@ -99,15 +99,6 @@ static void pass_ms(unsigned ms)
     }
 }
 
-static void come_back(void)
-{
-    for (int i = 0; i < 100 && !store_is_up(stage.services.store); i++) {
-        fake_us += 10000;
-        turns();
-    }
-    assert_true(store_is_up(stage.services.store));
-}
-
 static int setup(void **state)
 {
 
@@ -124,44 +115,14 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    int left;
-
     (void)state;
     session_destroy(stage.session);
     rooms_close(stage.services.rooms);
-    store_stop(stage.services.store);
-    fake_redis_close(&stage.redis);
-    turns();
-    left = stage.metrics.channels != 0 ||
-           stage.metrics.connections[METRICS_PROTOCOL_CHAT][METRICS_TRANSPORT_WEBSOCKET] != 0;
-    store_destroy(stage.services.store);
-    rooms_destroy(stage.services.rooms);
-    hub_destroy(stage.services.hub);
     buf_finish(&stage.heard);
-    return uv_loop_close(&stage.loop) != 0 || left ? -1 : 0;
+    return tied_end();
 }
 
 /* ---- what Redis is asked and says ---- */
-
-static void replace(struct buf *text, struct str what, const char *with)
-{
-    struct buf result = {0};
-    struct str rest = buf_str(text);
-
-    while (what.len > 0 && rest.len > 0) {
-        if (str_starts(rest, what)) {
-            buf_add_text(&result, with);
-            rest = str_skip(rest, what.len);
-        } else {
-            buf_add_char(&result, rest.at[0]);
-            rest = str_skip(rest, 1);
-        }
-    }
-    if (what.len > 0) {
-        buf_finish(text);
-        *text = result;
-    }
-}
 
 /* The member's id is the first argument that looks like one. */
 static void learn_id(void)
@@ -177,10 +138,7 @@ static void learn_id(void)
 static void assert_asked(const char *expected)
 {
     learn_id();
-    for (int i = 0; i < SCRIPT_COUNT; i++) {
-        replace(&stage.redis.asked, script_sha((enum script)i),
-                script_row((enum script)i)->name);
-    }
+    name_scripts();
     replace(&stage.redis.asked, str_of(stage.id), "ME");
     fake_redis_asked(&stage.redis, expected);
 }

@@ -98,19 +98,10 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    int left;
-
     (void)state;
     session_destroy(stage.session);
-    store_stop(stage.services.store);
-    fake_redis_close(&stage.redis);
-    turns();
-    left = stage.metrics.channels != 0 ||
-           stage.metrics.connections[METRICS_PROTOCOL_FEED][METRICS_TRANSPORT_WEBSOCKET] != 0;
-    store_destroy(stage.services.store);
-    hub_destroy(stage.services.hub);
     buf_finish(&stage.heard);
-    return uv_loop_close(&stage.loop) != 0 || left ? -1 : 0;
+    return tied_end();
 }
 
 /* ---- a client ---- */

@@ -118,19 +118,10 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    uint64_t channels;
-
     (void)state;
     session_destroy(stage.session);
-    store_stop(stage.services.store);
-    fake_redis_close(&stage.redis);
-    turns();
-    channels = stage.metrics.channels;
-    store_destroy(stage.services.store);
-    hub_destroy(stage.services.hub);
-    auth_destroy(stage.services.auth);
     buf_finish(&stage.heard);
-    return uv_loop_close(&stage.loop) != 0 || channels != 0 ? -1 : 0;
+    return tied_end();
 }
 
 /* ---- what Redis is asked and says ---- */

@@ -5,9 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/log.h"
 #include "gateway/feeds/feeds.h"
-#include "gateway/store/keys.h"
+#include "gateway/session.h"
 #include "test/unit/fake_redis.h"
 
 enum {
@@ -19,48 +18,16 @@ static struct stage {
     struct fake_redis redis;
     struct config config;
     struct metrics metrics;
-    struct store *store;
+    struct services services;
     struct feeds *feeds;
     char file[64], item[96];
 } stage;
 
-static void on_event(void *owner)
-{
-    (void)owner;
-}
-
-static void on_changed(void *owner, struct str channel, bool watched)
-{
-    (void)owner;
-    (void)channel;
-    (void)watched;
-}
-
-static void on_message(void *owner, struct str channel, struct str envelope)
-{
-    (void)owner;
-    (void)channel;
-    (void)envelope;
-}
-
-static const struct store_events events = {on_event, on_event, on_changed, on_message, NULL};
-
-static void turns(void)
-{
-    for (int i = 0; i < 10; i++) {
-        uv_run(&stage.loop, UV_RUN_NOWAIT);
-        store_flush(stage.store);
-    }
-}
+#include "test/unit/store_stage.h"
 
 static void pass(uint64_t ms)
 {
-    for (uint64_t i = 0; i < ms; i += 5) {
-        fake_us += 5000;
-        uv_run(&stage.loop, UV_RUN_NOWAIT);
-        store_flush(stage.store);
-    }
-    turns();
+    pass_in_steps(ms, 5);
 }
 
 static void write_file(const char *text)
@@ -74,26 +41,16 @@ static void write_file(const char *text)
 
 static int setup(void **state)
 {
-    struct url url = {0};
-
     (void)state;
     memset(&stage, 0, sizeof(stage));
-    fake_us = 0;
-    log_setup(LOG_ERROR, LOG_FORMAT_TEXT);
-    keys_setup("segue:");
-    uv_loop_init(&stage.loop);
-    fake_redis_open(&stage.redis, &stage.loop);
-    url = fake_redis_url(&stage.redis);
     stage.config.max_message = 100;
-    stage.store = store_create(&stage.loop, &url, NULL, &stage.metrics, &events, NULL);
-    store_start(stage.store);
-    turns();
+    stage_begin();
     snprintf(stage.file, sizeof(stage.file), "%s/lines", stage.redis.folder);
     snprintf(stage.item, sizeof(stage.item), "wisdom=%s:10", stage.file);
     stage.config.feeds.items[0] = stage.item;
     stage.config.feeds.count = 1;
     write_file("zero\none\ntwo\n");
-    return 0;
+    return stage_connect(&no_events);
 }
 
 static int teardown(void **state)
@@ -103,11 +60,9 @@ static int teardown(void **state)
     if (stage.feeds != NULL) {
         feeds_stop(stage.feeds);
     }
-    store_stop(stage.store);
-    fake_redis_close(&stage.redis);
-    turns();
+    stage_stop();
     feeds_destroy(stage.feeds);
-    store_destroy(stage.store);
+    store_destroy(stage.services.store);
     return uv_loop_close(&stage.loop);
 }
 
@@ -115,7 +70,7 @@ static void start(void)
 {
     char why[FEEDS_WHY_MAX];
 
-    stage.feeds = feeds_create(&stage.config, stage.store, why);
+    stage.feeds = feeds_create(&stage.config, stage.services.store, why);
     assert_non_null(stage.feeds);
     feeds_start(stage.feeds, &stage.loop);
     pass(JITTER_MS + 5);
@@ -209,10 +164,10 @@ static void without_redis_it_waits_and_goes_on(void **state)
     assert_asked(3, 0, "zero");
     fake_redis_break(&stage.redis); /* the answer never comes */
     turns();
-    for (int i = 0; i < 100 && !store_is_up(stage.store); i++) {
+    for (int i = 0; i < 100 && !store_is_up(stage.services.store); i++) {
         pass(10);
     }
-    assert_true(store_is_up(stage.store));
+    assert_true(store_is_up(stage.services.store));
     buf_clear(&stage.redis.asked);
     pass(500 + JITTER_MS + 5);
     assert_asked(3, 0, "zero");
@@ -283,11 +238,11 @@ static void a_bad_file_is_refused_at_the_start(void **state)
 
     (void)state;
     write_file("fine\n\x01\n");
-    assert_null(feeds_create(&stage.config, stage.store, why));
+    assert_null(feeds_create(&stage.config, stage.services.store, why));
     snprintf(expected, sizeof(expected), "wisdom: %s: line 2 holds a control byte", stage.file);
     assert_string_equal(why, expected);
     unlink(stage.file);
-    assert_null(feeds_create(&stage.config, stage.store, why));
+    assert_null(feeds_create(&stage.config, stage.services.store, why));
     snprintf(expected, sizeof(expected), "wisdom: %s: No such file or directory", stage.file);
     assert_string_equal(why, expected);
 }

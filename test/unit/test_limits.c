@@ -5,9 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/log.h"
 #include "gateway/limits/limits.h"
-#include "gateway/store/keys.h"
+#include "gateway/session.h"
 #include "test/unit/fake_redis.h"
 
 enum {
@@ -20,7 +19,7 @@ static struct stage {
     struct fake_redis redis;
     struct config config;
     struct metrics metrics;
-    struct store *store;
+    struct services services;
     struct limits *limits;
 } stage;
 
@@ -31,68 +30,31 @@ static struct waiter {
     enum err err;
 } waiters[WAITS];
 
-static void on_event(void *owner)
-{
-    (void)owner;
-}
-
-static void on_changed(void *owner, struct str channel, bool watched)
-{
-    (void)owner;
-    (void)channel;
-    (void)watched;
-}
-
-static void on_message(void *owner, struct str channel, struct str envelope)
-{
-    (void)owner;
-    (void)channel;
-    (void)envelope;
-}
-
-static const struct store_events events = {on_event, on_event, on_changed, on_message, NULL};
-
-static void turns(void)
-{
-    for (int i = 0; i < 10; i++) {
-        uv_run(&stage.loop, UV_RUN_NOWAIT);
-        store_flush(stage.store);
-    }
-}
+#include "test/unit/store_stage.h"
 
 static void pass(uint64_t ms)
 {
-    for (uint64_t i = 0; i < ms; i += 20) {
-        fake_us += 20000;
-        uv_run(&stage.loop, UV_RUN_NOWAIT);
-        store_flush(stage.store);
-    }
-    turns();
+    pass_in_steps(ms, 20);
 }
 
 static int setup(void **state)
 {
-    struct url url = {0};
-
     (void)state;
     memset(&stage, 0, sizeof(stage));
     memset(waiters, 0, sizeof(waiters));
-    fake_us = 0;
-    log_setup(LOG_ERROR, LOG_FORMAT_TEXT);
+    stage_begin();
     keys_setup("");
-    uv_loop_init(&stage.loop);
-    fake_redis_open(&stage.redis, &stage.loop);
-    url = fake_redis_url(&stage.redis);
     stage.config.ping_interval_ms = 25000;
     stage.config.ping_timeout_ms = 20000;
     stage.config.user_connections = 3;
     stage.config.address_connections = 3;
     stage.config.user_rate = 4;
-    stage.store = store_create(&stage.loop, &url, NULL, &stage.metrics, &events, NULL);
-    store_start(stage.store);
-    turns();
+    if (stage_connect(&no_events) != 0) {
+        return -1;
+    }
     buf_clear(&stage.redis.asked);
-    stage.limits = limits_create(&stage.config, stage.store, &stage.metrics, &stage.loop);
+    stage.limits =
+        limits_create(&stage.config, stage.services.store, &stage.metrics, &stage.loop);
     return 0;
 }
 
@@ -100,10 +62,8 @@ static int teardown(void **state)
 {
     (void)state;
     limits_stop(stage.limits);
-    store_stop(stage.store);
-    fake_redis_close(&stage.redis);
-    turns();
-    store_destroy(stage.store);
+    stage_stop();
+    store_destroy(stage.services.store);
     limits_destroy(stage.limits);
     return uv_loop_close(&stage.loop);
 }

@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 
-#include "common/log.h"
 #include "gateway/poll.h"
 #include "test/unit/fake_redis.h"
 
@@ -52,54 +51,26 @@ static void on_done(void *owner, const struct poll_found *found)
     }
 }
 
-static void ignore(void *owner)
-{
-    (void)owner;
-}
-
-static const struct store_events store_events = {.up = ignore, .down = ignore};
-
-static void turns(void)
-{
-    for (int i = 0; i < 10; i++) {
-        uv_run(&stage.loop, UV_RUN_NOWAIT);
-        store_flush(stage.services.store);
-    }
-}
+#include "test/unit/store_stage.h"
 
 static int setup(void **state)
 {
-    struct url url = {0};
-
     (void)state;
     memset(&stage, 0, sizeof(stage));
-    fake_us = 0;
-    log_setup(LOG_ERROR, LOG_FORMAT_TEXT);
-    keys_setup("segue:");
-    uv_loop_init(&stage.loop);
-    fake_redis_open(&stage.redis, &stage.loop);
-    url = fake_redis_url(&stage.redis);
     stage.config.ping_interval_ms = 25000;
     stage.config.ping_timeout_ms = 20000;
     stage.config.max_queue = 100;
     stage.config.max_batch = 1000;
-    stage.services = (struct services){
-        .config = &stage.config, .metrics = &stage.metrics, .loop = &stage.loop};
-    stage.services.store =
-        store_create(&stage.loop, &url, NULL, &stage.metrics, &store_events, NULL);
-    store_start(stage.services.store);
-    turns();
+    stage_begin();
     poll_init(&stage.poll, &stage.services, "row", STR(SID), &stage.poll);
-    return store_is_up(stage.services.store) ? 0 : -1;
+    return stage_connect(&no_events);
 }
 
 static int teardown(void **state)
 {
     (void)state;
     poll_finish(&stage.poll);
-    store_stop(stage.services.store);
-    fake_redis_close(&stage.redis);
-    turns();
+    stage_stop();
     store_destroy(stage.services.store);
     buf_finish(&stage.words);
     buf_finish(&stage.version);
