@@ -195,7 +195,8 @@ static void measure(struct talk *talk)
     talk->measuring = true;
     deliveries = talk->deliveries;
     began = now_ns();
-    /* Not from where the warming up came to its end, which is late: a rate would send more than is asked for. */
+    /* Not from where the warming up came to its end, which is late: a rate would send more than
+     * is asked for. */
     run_until(talk, end_ns + (uint64_t)(bench->seconds * 1e9));
     watch_read_cpu(&bench->watch, after);
     busy = watch_machine() - busy;
