@@ -1,10 +1,9 @@
 // The driver of `scripts/bench capacity`: what a machine carries, in steps.
 
-import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
-import { parseArgs } from "node:util";
+import { join } from "node:path";
 
-import { BUILD, describe, output } from "../driver/machine.mjs";
+import { count, factsOf, fail, readOptions, say, write } from "../driver/command.mjs";
+import { BUILD, redisVersion } from "../driver/machine.mjs";
 import { KINDS, measureKind, mostConnections } from "./connections.mjs";
 import { measureOperations } from "./operations.mjs";
 import { cores } from "./proc.mjs";
@@ -13,16 +12,6 @@ import { DEFAULT_STEPS, measureUpdates } from "./updates.mjs";
 
 const PARTS = ["connections", "updates", "operations"];
 const MOST_BY_ITSELF = 40000; // connections: more only when asked for
-
-function fail(message) {
-    console.error(`bench: ${message}`);
-    process.exit(2);
-}
-
-function count(name, text, least) {
-    const value = Number(text);
-    return Number.isFinite(value) && value >= least ? value : fail(`--${name} wants a number from ${least}, not '${text}'`);
-}
 
 const OPTIONS = {
     quick: { type: "boolean", default: false },
@@ -39,14 +28,10 @@ const OPTIONS = {
 };
 
 // What stands behind `--` is for the gateways.
-function readOptions() {
+function readWords() {
     const words = process.argv.slice(2);
     const end = words.includes("--") ? words.indexOf("--") : words.length;
-    try {
-        return { ...parseArgs({ args: words.slice(0, end), options: OPTIONS, allowPositionals: true }), args: words.slice(end + 1) };
-    } catch (error) {
-        return fail(error.message);
-    }
+    return { ...readOptions({ args: words.slice(0, end), options: OPTIONS, allowPositionals: true }), args: words.slice(end + 1) };
 }
 
 const listOf = (name, text) => text.split(",").map((word) => count(name, word, 1)).sort((a, b) => a - b);
@@ -85,8 +70,6 @@ function settingsOf(values) {
 
 const stepsOf = ({ part }, { connections }) => [...new Set(connections.map((step) => Math.ceil(step * part)))];
 
-const say = (line) => console.error(`bench: ${line}`);
-
 // after: called with what there is so far, so that a long measurement that is interrupted leaves it.
 async function measure(parts, settings, after) {
     const results = {};
@@ -107,22 +90,15 @@ async function measure(parts, settings, after) {
     }
 }
 
-function write(path, text) {
-    mkdirSync(dirname(resolve(path)), { recursive: true });
-    writeFileSync(path, text);
-}
-
-const { values, positionals, args } = readOptions();
+const { values, positionals, args } = readWords();
 const unknown = positionals.find((word) => !PARTS.includes(word));
 if (unknown) {
     fail(`there is no part '${unknown}', only ${PARTS.join(", ")}`);
 }
 const settings = { ...settingsOf(values), args };
 const facts = {
-    when: new Date().toISOString().slice(0, 16).replace("T", " "),
-    command: ["scripts/bench capacity", ...process.argv.slice(2)].join(" "),
-    machine: describe(),
-    redis: output("redis-server", ["--version"]).replace(/^Redis server v=(\S+).*/s, "Redis $1"),
+    ...factsOf("scripts/bench capacity"),
+    redis: redisVersion(),
     settings,
 };
 let text = "";

@@ -3,12 +3,11 @@
 // All of them share this machine, so the rate that is reached says little. CPU time per update, node by node, says it:
 // the busiest node of a kind is what bounds all of them once each has a core of its own.
 
-import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
-import { parseArgs } from "node:util";
+import { join } from "node:path";
 
+import { count, factsOf, readOptions, say, write } from "../driver/command.mjs";
 import { median, number } from "../driver/figures.mjs";
-import { BUILD, describe } from "../driver/machine.mjs";
+import { BUILD } from "../driver/machine.mjs";
 import { align } from "../driver/table.mjs";
 import { lines, page } from "./plot.mjs";
 import { measureFull } from "./updates.mjs";
@@ -24,30 +23,14 @@ const OPTIONS = {
     json: { type: "string" },
 };
 
-function fail(message) {
-    console.error(`bench: ${message}`);
-    process.exit(2);
-}
-
-function count(name, text, least) {
-    const value = Number(text);
-    return Number.isFinite(value) && value >= least ? value : fail(`--${name} wants a number from ${least}, not '${text}'`);
-}
-
 function settingsOf() {
-    try {
-        const { values } = parseArgs({ options: OPTIONS });
-        const whole = (name) => Math.round(count(name, values[name], 1));
-        const masters = values.masters.split(",").map((word) => Math.round(count("masters", word, 1)));
-        const seconds = count("seconds", values.seconds, 0.1);
-        const processes = values.processes ? whole("processes") : null; // null: one for each master
-        return { masters, processes, seconds, window: whole("window"), repeat: whole("repeat"), generators: whole("generators"), out: values.out, json: values.json };
-    } catch (error) {
-        return fail(error.message);
-    }
+    const { values } = readOptions({ options: OPTIONS });
+    const whole = (name) => Math.round(count(name, values[name], 1));
+    const masters = values.masters.split(",").map((word) => Math.round(count("masters", word, 1)));
+    const seconds = count("seconds", values.seconds, 0.1);
+    const processes = values.processes ? whole("processes") : null; // null: one for each master
+    return { masters, processes, seconds, window: whole("window"), repeat: whole("repeat"), generators: whole("generators"), out: values.out, json: values.json };
 }
-
-const say = (line) => console.error(`bench: ${line}`);
 
 // Rounds in turns, so that a machine that gets slower does so for all.
 async function measure({ masters, processes, repeat, seconds, window, generators }) {
@@ -111,18 +94,17 @@ function chart(rows, machine, when, { processes }) {
     });
 }
 
-function write(path, text) {
-    mkdirSync(dirname(resolve(path)), { recursive: true });
-    writeFileSync(path, text);
+function keep(path, text) {
+    write(path, text);
     say(`wrote ${path}`);
 }
 
 const settings = settingsOf();
-const [machine, when] = [describe(), new Date().toISOString().slice(0, 16).replace("T", " ")];
+const { when, command, machine } = factsOf("scripts/bench shards");
 const rows = await measure(settings);
-console.log(`\n${table(rows, settings)}\n- ${machine.cpu}, ${machine.system}; ${when}; ${["scripts/bench shards", ...process.argv.slice(2)].join(" ")}`);
-write(settings.out, chart(rows, machine, when, settings));
+console.log(`\n${table(rows, settings)}\n- ${machine.cpu}, ${machine.system}; ${when}; ${command}`);
+keep(settings.out, chart(rows, machine, when, settings));
 if (settings.json) {
-    write(settings.json, `${JSON.stringify({ when, machine, settings, rows }, null, 1)}\n`);
+    keep(settings.json, `${JSON.stringify({ when, machine, settings, rows }, null, 1)}\n`);
 }
 process.exit(0);

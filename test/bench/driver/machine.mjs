@@ -98,6 +98,10 @@ export function output(command, args) {
     }
 }
 
+export function redisVersion() {
+    return output("redis-server", ["--version"]).replace(/^Redis server v=(\S+).*/s, "Redis $1");
+}
+
 export function load() {
     return loadavg()[0];
 }

@@ -2,45 +2,28 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
 
 import { runCell } from "./cell.mjs";
 import { chart } from "./chart.mjs";
+import { count, factsOf, fail, readOptions, say } from "./command.mjs";
 import { CONTESTANTS } from "./contestants.mjs";
 import { figuresOf, number } from "./figures.mjs";
-import { BUILD, describe, load, output } from "./machine.mjs";
+import { BUILD, load, redisVersion } from "./machine.mjs";
 import { tables } from "./table.mjs";
 import { WORKLOADS } from "./workloads.mjs";
 
 // The workloads without a server have one contestant: Redis itself.
 const ALONE = { name: "redis", title: "pipelined client", redis: true };
 
-function fail(message) {
-    console.error(`bench: ${message}`);
-    process.exit(2);
-}
-
-function count(name, text, least) {
-    const value = Number(text);
-    return Number.isFinite(value) && value >= least ? value : fail(`--${name} wants a number from ${least}, not '${text}'`);
-}
-
-function readOptions() {
-    const options = {
-        quick: { type: "boolean" },
-        list: { type: "boolean" },
-        profile: { type: "boolean" },
-        repeat: { type: "string" },
-        seconds: { type: "string" },
-        out: { type: "string", default: join(BUILD, "bench") },
-        cores: { type: "string", default: "0,1" },
-    };
-    try {
-        return parseArgs({ options, allowPositionals: true });
-    } catch (error) {
-        return fail(error.message);
-    }
-}
+const OPTIONS = {
+    quick: { type: "boolean" },
+    list: { type: "boolean" },
+    profile: { type: "boolean" },
+    repeat: { type: "string" },
+    seconds: { type: "string" },
+    out: { type: "string", default: join(BUILD, "bench") },
+    cores: { type: "string", default: "0,1" },
+};
 
 function list() {
     for (const [title, rows] of [["workloads", WORKLOADS], ["contestants", CONTESTANTS]]) {
@@ -119,7 +102,7 @@ async function measure(cells, settings, after) {
 
 function versionsOf(contestants) {
     const versions = Object.fromEntries(contestants.map((row) => [row.name, row.version()]));
-    versions.redis = output("redis-server", ["--version"]).replace(/^Redis server v=(\S+).*/s, "Redis $1");
+    versions.redis = redisVersion();
     return versions;
 }
 
@@ -128,9 +111,7 @@ function write(cells, workloads, contestants, settings) {
         cell.figures = figuresOf(cell);
     }
     const facts = {
-        when: new Date().toISOString().slice(0, 16).replace("T", " "),
-        command: ["scripts/bench", ...process.argv.slice(2)].join(" "),
-        machine: describe(),
+        ...factsOf("scripts/bench"),
         versions: versionsOf(contestants),
         notes: contestants.filter((row) => row.lacks).map((row) => `${row.title}: ${row.lacks}`),
     };
@@ -143,7 +124,7 @@ function write(cells, workloads, contestants, settings) {
     return text;
 }
 
-const { values, positionals } = readOptions();
+const { values, positionals } = readOptions({ options: OPTIONS, allowPositionals: true });
 if (values.list) {
     list();
     process.exit(0);
@@ -156,5 +137,5 @@ const cells = cellsOf(workloads, contestants);
 let text = "";
 await measure(cells, settings, () => (text = write(cells, workloads, contestants, settings)));
 console.log(`\n${text}`);
-console.error(`bench: results.json, table.md and chart.svg are in ${settings.out}`);
+say(`results.json, table.md and chart.svg are in ${settings.out}`);
 process.exit(cells.some((cell) => cell.errors.length > 0) ? 1 : 0);
