@@ -11,10 +11,9 @@
 
 #include "common/pack.h"
 #include "gateway/net/eio.h"
-#include "gateway/net/listen.h"
 #include "gateway/store/keys.h"
+#include "test/unit/door_stage.h"
 #include "test/unit/fake_redis.h"
-#include "test/unit/net_stage.h"
 
 #define SID     "0123456789abcdefGH-_"
 #define CHANNEL "segue:eio:{" SID "}"
@@ -181,7 +180,6 @@ static inline void assert_heard(const char *expected)
 
 /* ---- the gateway, tied as main does it ---- */
 
-static struct listener *door;
 static struct fake_redis redis;
 static char claim[32]; /* the youngest that Redis was told */
 
@@ -201,23 +199,9 @@ static inline void pass(uint64_t ms)
     turns();
 }
 
-static inline void find_port(uv_handle_t *handle, void *context)
-{
-    struct sockaddr_in address;
-    int len = sizeof(address);
-
-    (void)context;
-    if (handle->type == UV_TCP &&
-        uv_tcp_getsockname((uv_tcp_t *)handle, (struct sockaddr *)&address, &len) == 0) {
-        stage.port = ntohs(address.sin_port);
-    }
-}
-
 static inline int setup(void **state)
 {
-    const struct config_address address = {.host = "127.0.0.1"};
     struct url url = {0};
-    const char *why = NULL;
 
     (void)state;
     memset(&proto_side, 0, sizeof(proto_side));
@@ -232,9 +216,7 @@ static inline int setup(void **state)
     stage.services.store =
         store_create(&stage.loop, &url, NULL, &stage.metrics, &store_events, NULL);
     store_start(stage.services.store);
-    door = listen_open(stage.net, &address, false, "listening", &why);
-    assert_non_null(door);
-    uv_walk(&stage.loop, find_port, NULL);
+    open_door();
     turns();
     return store_is_up(stage.services.store) ? 0 : -1;
 }
@@ -342,18 +324,7 @@ static inline void wait_asked(void)
 /* The oldest call is answered with these words; "nil" is none. */
 static inline void reply_words(const char *const *words, size_t count)
 {
-    struct buf text = {0};
-
-    buf_addf(&text, "*%zu\r\n", count);
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(words[i], "nil") == 0) {
-            buf_add_text(&text, "$-1\r\n");
-        } else {
-            buf_addf(&text, "$%zu\r\n%s\r\n", strlen(words[i]), words[i]);
-        }
-    }
-    fake_redis_reply(&redis, buf_text(&text));
-    buf_finish(&text);
+    fake_redis_reply_words(&redis, words, count);
     turns();
 }
 

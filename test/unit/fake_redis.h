@@ -215,9 +215,9 @@ static inline void fake_redis_heard(uv_stream_t *stream, ssize_t count, const uv
     }
 }
 
-static inline void fake_redis_met(uv_stream_t *door, int status)
+static inline void fake_redis_met(uv_stream_t *stream, int status)
 {
-    struct fake_redis *redis = door->data;
+    struct fake_redis *redis = stream->data;
     struct fake_peer *peer = calloc(1, sizeof(*peer));
 
     assert_int_equal(status, 0);
@@ -227,7 +227,7 @@ static inline void fake_redis_met(uv_stream_t *door, int status)
     uv_pipe_init(redis->loop, &peer->pipe, 0);
     peer->next = redis->peers;
     redis->peers = peer;
-    uv_accept(door, (uv_stream_t *)&peer->pipe);
+    uv_accept(stream, (uv_stream_t *)&peer->pipe);
     uv_read_start((uv_stream_t *)&peer->pipe, fake_redis_alloc, fake_redis_heard);
 }
 
@@ -292,6 +292,24 @@ static inline void fake_redis_reply(struct fake_redis *redis, const char *resp)
     }
     slot->text = mem_copy(resp, strlen(resp));
     fake_redis_catch_up(redis->caller);
+}
+
+/* ... with these words; "nil" is none. */
+static inline void fake_redis_reply_words(struct fake_redis *redis, const char *const *words,
+                                          size_t count)
+{
+    struct buf text = {0};
+
+    buf_addf(&text, "*%zu\r\n", count);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(words[i], "nil") == 0) {
+            buf_add_text(&text, "$-1\r\n");
+        } else {
+            buf_addf(&text, "$%zu\r\n%s\r\n", strlen(words[i]), words[i]);
+        }
+    }
+    fake_redis_reply(redis, buf_text(&text));
+    buf_finish(&text);
 }
 
 /* Confirms a wish: "subscribe" or "unsubscribe". */

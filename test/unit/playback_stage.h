@@ -230,18 +230,7 @@ static inline void assert_asked(const char *expected)
 
 static inline void reply_words(const char *const *words, size_t count)
 {
-    struct buf text = {0};
-
-    buf_addf(&text, "*%zu\r\n", count);
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(words[i], "nil") == 0) {
-            buf_add_text(&text, "$-1\r\n");
-        } else {
-            buf_addf(&text, "$%zu\r\n%s\r\n", strlen(words[i]), words[i]);
-        }
-    }
-    fake_redis_reply(&stage.redis, buf_text(&text));
-    buf_finish(&text);
+    fake_redis_reply_words(&stage.redis, words, count);
     turns();
 }
 

@@ -7,8 +7,7 @@
 
 #include "common/json.h"
 #include "common/mem.h"
-#include "gateway/net/listen.h"
-#include "test/unit/net_stage.h"
+#include "test/unit/door_stage.h"
 #include "test/unit/token.h"
 
 #define SECRET "secret"
@@ -76,25 +75,9 @@ static const struct proto *const protos[] = {&engine, NULL};
 
 /* ---- the gateway ---- */
 
-static struct listener *door;
-
-static void find_port(uv_handle_t *handle, void *context)
-{
-    struct sockaddr_in address;
-    int len = sizeof(address);
-
-    (void)context;
-    if (handle->type == UV_TCP &&
-        uv_tcp_getsockname((uv_tcp_t *)handle, (struct sockaddr *)&address, &len) == 0) {
-        stage.port = ntohs(address.sin_port);
-    }
-}
-
 static int setup(void **state)
 {
     static const struct url nowhere = {0};
-    const struct config_address address = {.host = "127.0.0.1"};
-    const char *why = NULL;
 
     (void)state;
     stage_endpoints = endpoints;
@@ -108,9 +91,7 @@ static int setup(void **state)
     stage.config.max_message = 70000; /* above what is read of refused bodies */
     stage.config.max_batch = 200000;
     stage.services.auth = auth_create(&stage.config, (char[128]){0}, 128);
-    door = listen_open(stage.net, &address, false, "listening", &why);
-    assert_non_null(door);
-    uv_walk(&stage.loop, find_port, NULL);
+    open_door();
     waiting = NULL;
     ended = 0;
     return 0;

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 
 #include "common/mem.h"
-#include "gateway/net/listen.h"
-#include "test/unit/net_stage.h"
+#include "test/unit/door_stage.h"
 
 #define GET_HEALTH "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 #define OK_HEAD                                                                                \
@@ -40,25 +39,9 @@ static const struct proto fake_proto = {.name = "fake",
                                         .open = never_open};
 static const struct proto *const protos[] = {&fake_proto, NULL};
 
-static struct listener *door;
-
-static void find_port(uv_handle_t *handle, void *context)
-{
-    struct sockaddr_in address;
-    int len = sizeof(address);
-
-    (void)context;
-    if (handle->type == UV_TCP &&
-        uv_tcp_getsockname((uv_tcp_t *)handle, (struct sockaddr *)&address, &len) == 0) {
-        stage.port = ntohs(address.sin_port);
-    }
-}
-
 static int setup(void **state)
 {
     static const struct url nowhere = {0};
-    const struct config_address address = {.host = "127.0.0.1"};
-    const char *why = NULL;
 
     (void)state;
     stage_setup(protos);
@@ -67,9 +50,7 @@ static int setup(void **state)
     stage.config.jwt_secret = "secret";
     stage.config.anonymous = (struct config_list){{"fake"}, 1};
     stage.services.auth = auth_create(&stage.config, (char[128]){0}, 128);
-    door = listen_open(stage.net, &address, false, "listening", &why);
-    assert_non_null(door);
-    uv_walk(&stage.loop, find_port, NULL);
+    open_door();
     return 0;
 }
 

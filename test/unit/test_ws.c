@@ -5,9 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "gateway/net/listen.h"
+#include "test/unit/door_stage.h"
 #include "test/unit/fake_redis.h"
-#include "test/unit/net_stage.h"
 #include "test/unit/token.h"
 
 #define SECRET "secret"
@@ -101,7 +100,6 @@ static void assert_heard(const char *expected)
 
 /* ---- the gateway ---- */
 
-static struct listener *door;
 static struct fake_redis redis;
 
 static void ignore_event(void *owner)
@@ -111,23 +109,9 @@ static void ignore_event(void *owner)
 
 static const struct store_events store_events = {.up = ignore_event, .down = ignore_event};
 
-static void find_port(uv_handle_t *handle, void *context)
-{
-    struct sockaddr_in address;
-    int len = sizeof(address);
-
-    (void)context;
-    if (handle->type == UV_TCP &&
-        uv_tcp_getsockname((uv_tcp_t *)handle, (struct sockaddr *)&address, &len) == 0) {
-        stage.port = ntohs(address.sin_port);
-    }
-}
-
 static int setup(void **state)
 {
-    const struct config_address address = {.host = "127.0.0.1"};
     struct url url = {0};
-    const char *why = NULL;
 
     (void)state;
     memset(&proto_side, 0, sizeof(proto_side));
@@ -141,9 +125,7 @@ static int setup(void **state)
     stage.config.anonymous = (struct config_list){{"open"}, 1};
     stage.config.origins = (struct config_list){{"https://good.test"}, 1};
     stage.services.auth = auth_create(&stage.config, (char[128]){0}, 128);
-    door = listen_open(stage.net, &address, false, "listening", &why);
-    assert_non_null(door);
-    uv_walk(&stage.loop, find_port, NULL);
+    open_door();
     for (int i = 0; i < 10; i++) {
         stage_turn();
     }
