@@ -17,8 +17,10 @@
  * agrees with all others on every name until his connection breaks; then he waits for a new
  * mark, which he has set himself. As long as one gateway that saw the mark lives, nothing is
  * lost; who is behind is told that it was taken. Each gateway tries in the order in which
- * things were published, so an event is never told before one that was published earlier; only
- * while a gateway starts may it overtake one that lags.
+ * things were published, so an event is never told before one that was published earlier. A
+ * gateway that comes in did not hear what was published before its first mark, and others may
+ * still be at it: what follows that mark waits with it for HOLD_MS. Only one that lags by more
+ * than that may be overtaken.
  *
  * The price: one call per gateway, publication and user; those who come late cost a look-up.
  * The limits: what is published while no gateway is subscribed is lost (that is PUBLISH), and
@@ -40,11 +42,13 @@
 #include "gateway/store/keys.h"
 
 enum {
-    MARK_MS = 5000,     /* a mark older than that ... */
-    LOOK_MS = 1000,     /* ... is followed by a new one: how often that is looked at */
-    JITTER_MS = 500,    /* so that mostly one process sets it */
-    COMPLAIN_MS = 1000, /* what was refused is said once in so many ms */
-    DIGITS_MAX = 20     /* of a mark or a number */
+    MARK_MS = 5000,  /* a mark older than that ... */
+    LOOK_MS = 1000,  /* ... is followed by a new one: how often that is looked at */
+    JITTER_MS = 500, /* so that mostly one process sets it */
+    HOLD_MS = 250,   /* what a gateway that comes in hears at first waits so long ... */
+    HOLD_BYTES = 16 * 1024 * 1024, /* ... unless there is more of it */
+    COMPLAIN_MS = 1000,            /* what was refused is said once in so many ms */
+    DIGITS_MAX = 20                /* of a mark or a number */
 };
 
 enum pattern {
@@ -52,6 +56,14 @@ enum pattern {
     PATTERN_REQUESTS,
     PATTERN_MARKS,
     PATTERN_COUNT
+};
+
+/* A publication or mark that waits. */
+struct held_word {
+    struct held_word *next;
+    uint64_t due_ms;
+    size_t channel_len, len;
+    char text[]; /* the channel, then the bytes */
 };
 
 struct adapter {
@@ -64,9 +76,16 @@ struct adapter {
     struct buf patterns[PATTERN_COUNT];
     bool asked;               /* for the patterns */
     unsigned watched;         /* those that hold */
-    struct buf mark;          /* the newest mark and our prefix; empty: none was seen yet */
+    bool marked;              /* a mark came since we hear */
+    uint64_t marked_ms;       /* when the newest came */
+    uint64_t hold_ms;         /* until when what comes is held */
+    uv_timer_t release;       /* of what is held */
+    struct held_word *held;   /* the first; owned */
+    struct held_word *newest; /* the last */
+    size_t held_bytes;
+    /* of the publications that are being told */
+    struct buf mark;          /* the newest mark and our prefix */
     unsigned long long count; /* of publications behind it */
-    uint64_t marked_ms;       /* when it was seen */
     uint64_t complained_ms;
     struct emission emission; /* of the publication at hand */
 };
@@ -84,8 +103,7 @@ static void set_mark(struct adapter *adapter)
 static bool wants_mark(const struct adapter *adapter)
 {
     return adapter->watched == PATTERN_COUNT &&
-           (adapter->mark.len == 0 ||
-            uv_now(adapter->timer.loop) - adapter->marked_ms >= MARK_MS);
+           (!adapter->marked || uv_now(adapter->timer.loop) - adapter->marked_ms >= MARK_MS);
 }
 
 static void on_look(uv_timer_t *timer)
@@ -99,22 +117,22 @@ static void on_look(uv_timer_t *timer)
     uv_timer_start(timer, on_look, LOOK_MS + jitter, 0);
 }
 
-/* Numbers of marks are by Redis's clock; the prefix, so that processes that were told another
- * one never share a name. */
-static void on_mark(struct adapter *adapter, struct str number)
+/* Numbers of marks are by Redis's clock. */
+static bool is_mark(struct str number)
 {
     unsigned long long value;
 
-    if (number.len > DIGITS_MAX || !str_to_u64(number, UINT64_MAX, &value)) {
-        log_write(LOG_WARN, "mark not understood", LOG_STR("mark", number));
-        return;
-    }
+    return number.len <= DIGITS_MAX && str_to_u64(number, UINT64_MAX, &value);
+}
+
+/* The prefix, so that processes that were told another one never share a name. */
+static void take_mark(struct adapter *adapter, struct str number)
+{
     buf_clear(&adapter->mark);
     buf_add(&adapter->mark, number);
     buf_add_char(&adapter->mark, ' ');
     buf_add_text(&adapter->mark, adapter->config->socketio_adapter);
     adapter->count = 0;
-    adapter->marked_ms = uv_now(adapter->timer.loop);
 }
 
 /* ---- telling ---- */
@@ -211,29 +229,118 @@ static enum err read_bytes(struct adapter *adapter, struct str channel, struct s
     return emission_read(&adapter->emission, bytes, adapter->config->max_message, verb, why);
 }
 
-void adapter_matched(struct adapter *adapter, struct str channel, struct str bytes)
+/* A mark or a publication, in its turn. */
+static void take(struct adapter *adapter, struct str channel, struct str bytes)
 {
     enum emission_verb verb;
     const char *why = NULL;
 
-    if (adapter == NULL) {
-        return;
-    }
     if (str_equal(channel, buf_str(&adapter->marks))) {
-        on_mark(adapter, bytes);
+        take_mark(adapter, bytes);
         return;
     }
     adapter->count++; /* whatever it is: everybody counts it */
-    adapter->metrics->messages_received[METRICS_PROTOCOL_API]++;
-    if (adapter->mark.len == 0) {
-        return;
-    }
     if (read_bytes(adapter, channel, bytes, &verb, &why) != ERR_OK) {
         complain(adapter, channel, why);
     } else if (verb == EMISSION_NOTHING) {
         log_write(LOG_DEBUG, "publication meant for others", LOG_STR("channel", channel));
     } else {
         tell(adapter, verb);
+    }
+}
+
+/* ---- the wait behind the first mark ---- */
+
+static void hold(struct adapter *adapter, struct str channel, struct str bytes)
+{
+    struct held_word *word = mem_alloc(sizeof(*word) + channel.len + bytes.len);
+
+    *word = (struct held_word){NULL, adapter->hold_ms, channel.len, bytes.len};
+    memcpy(word->text, channel.at, channel.len);
+    memcpy(word->text + channel.len, bytes.at, bytes.len);
+    if (adapter->held == NULL) {
+        adapter->held = word;
+    } else {
+        adapter->newest->next = word;
+    }
+    adapter->newest = word;
+    adapter->held_bytes += sizeof(*word) + channel.len + bytes.len;
+}
+
+static struct held_word *take_held(struct adapter *adapter)
+{
+    struct held_word *word = adapter->held;
+
+    adapter->held = word->next;
+    adapter->held_bytes -= sizeof(*word) + word->channel_len + word->len;
+    return word;
+}
+
+/* Those that are due by then, and a look again when the next one is. */
+static void release(struct adapter *adapter, uint64_t until_ms)
+{
+    while (adapter->held != NULL && adapter->held->due_ms <= until_ms) {
+        struct held_word *word = take_held(adapter);
+
+        take(adapter, str_from(word->text, word->channel_len),
+             str_from(word->text + word->channel_len, word->len));
+        mem_free(word);
+    }
+}
+
+static void on_release(uv_timer_t *timer)
+{
+    struct adapter *adapter = timer->data;
+    uint64_t now = uv_now(timer->loop);
+
+    release(adapter, now);
+    if (adapter->held != NULL) {
+        uv_timer_start(timer, on_release, adapter->held->due_ms - now, 0);
+    }
+}
+
+/* False: it is no mark. */
+static bool hear_mark(struct adapter *adapter, struct str number, uint64_t now)
+{
+    if (!is_mark(number)) {
+        log_write(LOG_WARN, "mark not understood", LOG_STR("mark", number));
+        return false;
+    }
+    if (!adapter->marked) {
+        adapter->marked = true;
+        adapter->hold_ms = now + HOLD_MS;
+    }
+    adapter->marked_ms = now;
+    return true;
+}
+
+void adapter_matched(struct adapter *adapter, struct str channel, struct str bytes)
+{
+    uint64_t now;
+
+    if (adapter == NULL) {
+        return;
+    }
+    now = uv_now(adapter->timer.loop);
+    if (!str_equal(channel, buf_str(&adapter->marks))) {
+        adapter->metrics->messages_received[METRICS_PROTOCOL_API]++;
+    } else if (!hear_mark(adapter, bytes, now)) {
+        return;
+    }
+    if (!adapter->marked) {
+        return; /* what is published before our first mark has no name that others know as well
+                 */
+    }
+    if (now >= adapter->hold_ms && adapter->held == NULL) {
+        take(adapter, channel, bytes);
+        return;
+    }
+    if (adapter->held == NULL) {
+        uv_timer_start(&adapter->release, on_release, adapter->hold_ms - now, 0);
+    }
+    hold(adapter, channel, bytes);
+    if (adapter->held_bytes > HOLD_BYTES) {
+        release(adapter, UINT64_MAX);
     }
 }
 
@@ -258,7 +365,7 @@ void adapter_lost(struct adapter *adapter)
     if (adapter != NULL && store_lost(adapter->store, buf_str(&adapter->marks))) {
         adapter->asked = false;
         adapter->watched = 0;
-        buf_clear(&adapter->mark);
+        adapter->marked = false; /* what is held has its names, and is told */
     }
 }
 
@@ -317,7 +424,8 @@ void adapter_start(struct adapter *adapter, uv_loop_t *loop)
 {
     if (adapter != NULL) {
         uv_timer_init(loop, &adapter->timer);
-        adapter->timer.data = adapter;
+        uv_timer_init(loop, &adapter->release);
+        adapter->timer.data = adapter->release.data = adapter;
         uv_timer_start(&adapter->timer, on_look, LOOK_MS, 0);
     }
 }
@@ -327,6 +435,7 @@ void adapter_stop(struct adapter *adapter)
     if (adapter != NULL) {
         store_forget(&adapter->calls);
         uv_close((uv_handle_t *)&adapter->timer, NULL);
+        uv_close((uv_handle_t *)&adapter->release, NULL);
     }
 }
 
@@ -334,6 +443,9 @@ void adapter_destroy(struct adapter *adapter)
 {
     if (adapter == NULL) {
         return;
+    }
+    while (adapter->held != NULL) {
+        mem_free(take_held(adapter));
     }
     for (size_t i = 0; i < PATTERN_COUNT; i++) {
         buf_finish(&adapter->patterns[i]);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/mem.h"
 #include "gateway/adapter/adapter.h"
 #include "gateway/store/keys.h"
 #include "test/unit/fake_redis.h"
@@ -20,6 +21,11 @@
 #define TO_ALL    EVENT "\x80"
 #define TO_A      EVENT "\x81\xa5rooms\x91\xa1\x61"
 #define TO_A_AND_ EVENT "\x81\xa5rooms\x92\xa1\x61\xa2\xc3\xbc"
+
+enum {
+    HOLD_MS = 250,
+    HOLD_BYTES = 16 * 1024 * 1024
+};
 
 static struct stage {
     uv_loop_t loop;
@@ -142,6 +148,13 @@ static void mark(const char *number)
     publish(MARKS, MARKS, str_of(number));
 }
 
+/* With it begins what is told, after a moment. */
+static void first_mark(const char *number)
+{
+    mark(number);
+    pass(HOLD_MS);
+}
+
 static void confirm(void)
 {
     fake_redis_confirm(&stage.redis, "psubscribe", EVENTS "*");
@@ -212,9 +225,68 @@ static void what_comes_before_the_first_mark_is_left_to_others(void **state)
     assert_wants_mark();
     emit(BYTES(TO_A));
     fake_redis_asked(&stage.redis, "");
-    mark("1000");
+    first_mark("1000");
     emit(BYTES(TO_A));
     assert_claims("a 1", "1000");
+}
+
+static void what_follows_the_first_mark_waits_for_those_who_were_here(void **state)
+{
+    (void)state;
+    confirm();
+    assert_wants_mark();
+    mark("1000");
+    emit(BYTES(TO_A));
+    pass(HOLD_MS - 10);
+    emit(BYTES(TO_A));
+    fake_redis_asked(&stage.redis, "");
+    pass(10);
+    assert_claims("a 1, a 2", "1000");
+    emit(BYTES(TO_A));
+    assert_claims("a 3", "1000");
+}
+
+static void marks_wait_in_their_turn(void **state)
+{
+    (void)state;
+    confirm();
+    assert_wants_mark();
+    mark("1000");
+    mark("2000");
+    emit(BYTES(TO_A));
+    pass(100);
+    mark("3000"); /* somebody else's: no reason to wait for longer */
+    fake_redis_asked(&stage.redis, "");
+    pass(HOLD_MS - 100);
+    assert_claims("a 1", "2000");
+    emit(BYTES(TO_A));
+    assert_claims("a 1", "3000");
+}
+
+static void no_more_waits_than_there_is_room_for(void **state)
+{
+    char nonsense[32 * 1024] = {0};
+    int most = HOLD_BYTES / (int)sizeof(nonsense);
+    char claim[32];
+
+    (void)state;
+    confirm();
+    assert_wants_mark();
+    mark("1000");
+    emit(BYTES(TO_A));
+    for (int i = 0; i < most - 10; i++) {
+        emit(str_from(nonsense, sizeof(nonsense)));
+    }
+    fake_redis_asked(&stage.redis, "");
+    for (int i = 0; i < 10; i++) {
+        emit(str_from(nonsense, sizeof(nonsense)));
+    }
+    assert_claims("a 1", "1000");
+    emit(BYTES(TO_A));
+    fake_redis_asked(&stage.redis, "");
+    pass(HOLD_MS);
+    snprintf(claim, sizeof(claim), "a %d", most + 2);
+    assert_claims(claim, "1000");
 }
 
 static void everything_is_counted_and_each_user_has_a_claim(void **state)
@@ -222,7 +294,7 @@ static void everything_is_counted_and_each_user_has_a_claim(void **state)
     (void)state;
     confirm();
     assert_wants_mark();
-    mark("1000");
+    first_mark("1000");
     emit(BYTES(TO_ALL));
     assert_claims("* 1", "1000");
     emit(BYTES("nonsense"));
@@ -242,7 +314,7 @@ static void users_are_sent_away_by_a_claim(void **state)
     (void)state;
     confirm();
     assert_wants_mark();
-    mark("7");
+    first_mark("7");
     publish(REQUESTS, REQUESTS, STR("{\"type\":4,\"opts\":{\"rooms\":[\"a\"],\"except\":[]}}"));
     snprintf(expected, sizeof(expected),
              "EVALSHA %.*s 3 segue:devices:{a} segue:user:{a} segue:claims:{a} 7 socket.io 1\n",
@@ -262,7 +334,7 @@ static void what_is_too_long_is_counted_and_not_looked_at(void **state)
     memset(bytes, 'x', sizeof(bytes));
     confirm();
     assert_wants_mark();
-    mark("7");
+    first_mark("7");
     emit(str_from(bytes, sizeof(bytes)));
     fake_redis_asked(&stage.redis, "");
     emit(BYTES(TO_A));
@@ -275,7 +347,11 @@ static void a_mark_that_is_none_changes_nothing(void **state)
     log_setup(LOG_ERROR, LOG_FORMAT_TEXT);
     confirm();
     assert_wants_mark();
-    mark("7");
+    mark("x");
+    emit(BYTES(TO_A));
+    pass(HOLD_MS);
+    fake_redis_asked(&stage.redis, "");
+    first_mark("7");
     mark("-8");
     mark("");
     mark("123456789012345678901");
@@ -306,7 +382,7 @@ static void without_redis_nothing_is_known_and_then_all_begins_anew(void **state
     (void)state;
     confirm();
     assert_wants_mark();
-    mark("1");
+    first_mark("1");
     fake_redis_break(&stage.redis);
     turns();
     pass(1000);
@@ -314,7 +390,7 @@ static void without_redis_nothing_is_known_and_then_all_begins_anew(void **state
     assert_wants_mark();
     emit(BYTES(TO_A));
     fake_redis_asked(&stage.redis, "");
-    mark("2");
+    first_mark("2");
     emit(BYTES(TO_A));
     assert_claims("a 1", "2");
 }
@@ -327,6 +403,9 @@ int main(void)
         TEST(it_is_off_without_a_prefix),
         TEST(a_mark_is_set_when_all_patterns_hold),
         TEST(what_comes_before_the_first_mark_is_left_to_others),
+        TEST(what_follows_the_first_mark_waits_for_those_who_were_here),
+        TEST(marks_wait_in_their_turn),
+        TEST(no_more_waits_than_there_is_room_for),
         TEST(everything_is_counted_and_each_user_has_a_claim),
         TEST(users_are_sent_away_by_a_claim),
         TEST(what_is_too_long_is_counted_and_not_looked_at),
