@@ -110,6 +110,11 @@ describe("looking at processes", () => {
         assert.equal(found?.state, "up", stdout);
     });
 
+    test("a name that nobody has is somebody who is down", () => {
+        const { stdout } = run("top", ["--once", "--json", "--interval", "0.1", "nobody.invalid:9090"]);
+        assert.deepEqual(JSON.parse(stdout).processes, [{ address: "nobody.invalid:9090", state: "down" }]);
+    });
+
     test("refusals and ends are told by reason", async (t) => {
         const refused = setInterval(() => site.refused("x", 1, { token: "bad" }).catch(() => {}), 50);
         t.after(() => clearInterval(refused));
