@@ -48,14 +48,9 @@ static void fill_free(struct bucket *bucket, const struct bucket_rule *rule, uin
 
 /* While the answer is on its way, what comes is let through on credit; but who owes already
  * pays first, or every process would give credit without end. */
-static enum bucket_outcome spend_on_credit(struct bucket *bucket,
-                                           const struct bucket_rule *rule)
+static bool has_credit(const struct bucket *bucket, const struct bucket_rule *rule)
 {
-    if (bucket->owing || bucket->share <= -rule->burst) {
-        return BUCKET_FULL;
-    }
-    bucket->share--;
-    return BUCKET_GO;
+    return !bucket->owing && bucket->share > -rule->burst;
 }
 
 enum bucket_outcome bucket_spend(struct bucket *bucket, const struct bucket_rule *rule,
@@ -69,7 +64,10 @@ enum bucket_outcome bucket_spend(struct bucket *bucket, const struct bucket_rule
         return BUCKET_GO;
     }
     if (bucket->asked > 0) {
-        return spend_on_credit(bucket, rule);
+        bool may = has_credit(bucket, rule);
+
+        bucket->share -= may;
+        return may ? BUCKET_GO : BUCKET_FULL;
     }
     if (bucket->share <= 0 && !may_ask) {
         return BUCKET_FULL;
@@ -85,7 +83,11 @@ enum bucket_outcome bucket_spend(struct bucket *bucket, const struct bucket_rule
 bool bucket_is_empty(struct bucket *bucket, const struct bucket_rule *rule, uint64_t now_ms)
 {
     fill_free(bucket, rule, now_ms);
-    return bucket->free < TOKEN && bucket->share <= 0 && now_ms < bucket->full_ms;
+    if (bucket->free >= TOKEN) {
+        return false;
+    }
+    return bucket->asked > 0 ? !has_credit(bucket, rule)
+                             : bucket->share <= 0 && now_ms < bucket->full_ms;
 }
 
 int64_t bucket_ask(struct bucket *bucket, const struct bucket_rule *rule)

@@ -46,7 +46,8 @@ void bucket_init(struct bucket *bucket, const struct bucket_rule *rule, uint64_t
 /* One more comes. */
 enum bucket_outcome bucket_spend(struct bucket *bucket, const struct bucket_rule *rule,
                                  uint64_t now_ms);
-/* Whether nothing may come for now, and Redis has said so: spends nothing. */
+/* Whether nothing may come for now, because Redis has said so or credit is at its end: spends
+ * nothing. */
 bool bucket_is_empty(struct bucket *bucket, const struct bucket_rule *rule, uint64_t now_ms);
 /* How many tokens to ask for, now: exactly one answer must follow. */
 int64_t bucket_ask(struct bucket *bucket, const struct bucket_rule *rule);

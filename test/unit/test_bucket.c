@@ -202,6 +202,25 @@ static void that_it_is_empty_is_known_without_spending(void **state)
     assert_false(bucket_is_empty(bucket, &cluster.rule, cluster.now_ms));
 }
 
+static void at_the_end_of_its_credit_it_is_empty_before_redis_says_so(void **state)
+{
+    struct bucket *bucket = &cluster.processes[0];
+    unsigned on_credit = 0;
+
+    (void)state;
+    begin(10);
+    while (!bucket_is_empty(bucket, &cluster.rule, cluster.now_ms)) {
+        enum bucket_outcome outcome = bucket_spend(bucket, &cluster.rule, cluster.now_ms);
+
+        if (outcome == BUCKET_GO_ASK) {
+            bucket_ask(bucket, &cluster.rule);
+        }
+        assert_in_range(++on_credit, 1, 100);
+    }
+    assert_int_equal(bucket_spend(bucket, &cluster.rule, cluster.now_ms), BUCKET_FULL);
+    assert_in_range(on_credit, 20, 24); /* a burst, and what needs no question */
+}
+
 static void with_time_there_is_room_again(void **state)
 {
     (void)state;
@@ -254,6 +273,7 @@ int main(void)
         cmocka_unit_test(a_burst_comes_in_at_once_and_no_more_than_once),
         cmocka_unit_test(who_is_refused_asks_rarely),
         cmocka_unit_test(that_it_is_empty_is_known_without_spending),
+        cmocka_unit_test(at_the_end_of_its_credit_it_is_empty_before_redis_says_so),
         cmocka_unit_test(with_time_there_is_room_again),
         cmocka_unit_test(without_redis_a_process_goes_by_the_rate_alone),
         cmocka_unit_test(an_answer_that_grants_nonsense_harms_nobody),
