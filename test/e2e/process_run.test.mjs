@@ -235,24 +235,23 @@ describe("leaving", { concurrency: 8 }, () => {
     test("what clients say until they hear of it is applied, every word", async (t) => {
         const site = await testSite(t, { gateways: 2, flags: { drain: 2, rate: 0 } });
         const [leaving] = site.gateways;
-        const talkers = Array.from({ length: 20 }, async () => {
+        const said = Array(20).fill(0);
+        const talkers = said.map(async (_, i) => {
             const user = site.user();
             const socket = new WebSocket(playerUrl(leaving, { token: tokenOf(user) }));
             await once(socket, "open");
             socket.send(textOf(newTrack(0)));
-            let said = 0;
-            const talk = () => socket.readyState === WebSocket.OPEN && socket.send(textOf(changePosition(1, ++said)));
+            const talk = () => socket.readyState === WebSocket.OPEN && socket.send(textOf(changePosition(1, ++said[i])));
             const timer = setInterval(talk, 4);
             const [code] = await once(socket, "close");
             clearInterval(timer);
             assert.equal(code, 1012);
-            assert.ok(said > 10);
-            return { user, said };
+            return user;
         });
-        await sleep(500);
+        await until(() => said.every((count) => count > 10), "all of them talk");
         leaving.signal("SIGTERM");
-        for (const { user, said } of await Promise.all(talkers)) {
-            await site.stateWhen(user, ({ last_sec_position: position }) => position === said);
+        for (const [i, user] of (await Promise.all(talkers)).entries()) {
+            await site.stateWhen(user, ({ last_sec_position: position }) => position === said[i]);
         }
         assert.equal(await leaving.left(), 0);
     });
