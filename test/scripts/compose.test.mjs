@@ -22,7 +22,8 @@ const NODES = 6;
 // The `command:` of the nodes, which is JSON but for its line breaks.
 function nodeCommand() {
     const [, list] = readFileSync(pathOf("docker/compose.cluster.yaml"), "utf8").match(/command: (\[redis-server[^\]]*\])/);
-    return JSON.parse(list.replace(/([[ ])(redis-server|--[a-z-]+)(?=,)/g, '$1"$2"'));
+    const command = JSON.parse(list.replace(/([[ ])(redis-server|--[a-z-]+)(?=,)/g, '$1"$2"'));
+    return command.map((word) => word.replace(/^\$\{[A-Z_]+:-(.*)\}$/, "$1"));
 }
 
 async function answers(port) {
@@ -71,6 +72,8 @@ test("cluster-init makes six nodes a cluster, once, and gateways serve from it",
         const lines = text.trim().split("\n").map((line) => line.replace("myself,", "").split(" "));
         return lines.map(([id, , flags, master]) => [id, flags, master].join(" ")).sort();
     };
+    const bound = execFileSync("redis-cli", ["-p", String(ports[0]), "config", "get", "maxmemory"], { encoding: "utf8" });
+    assert.match(bound, new RegExp(`^${2 ** 30}$`, "m"), "a node that is full refuses to write, and is not killed");
     const masters = () => topology().filter((line) => line.includes(" master ")).length;
     await until(() => masters() === NODES / 2, "each master has its replica");
     const made = topology();
@@ -88,6 +91,15 @@ test("cluster-init makes six nodes a cluster, once, and gateways serve from it",
     const track = { type_push_state: "new_track", track_id: 2, from_is: "album", from_is_id: 3, time_state_update: "2022-05-09T09:09:12+0000" };
     phone.send(track);
     await car.receives(track);
+});
+
+test("a node's address stays its own while it is away: Docker gives others none of that range", () => {
+    const text = readFileSync(pathOf("docker/compose.cluster.yaml"), "utf8");
+    const [, first, bits] = text.match(/ip_range: \$\{SEGUE_CLUSTER_NET:-[0-9.]+\}\.(\d+)\/(\d+)/);
+    const addresses = [...text.matchAll(/ipv4_address: \$\{SEGUE_CLUSTER_NET:-[0-9.]+\}\.(\d+)/g)].map(([, last]) => Number(last));
+    assert.equal(addresses.length, NODES);
+    const size = 2 ** (32 - bits);
+    assert.deepEqual(addresses.filter((last) => Math.floor(last / size) === Math.floor(first / size)), []);
 });
 
 test("make install puts the binary, the units and the manual into place, uninstall takes them away", (t) => {
