@@ -2,12 +2,10 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { Gateway } from "../e2e/lib/gateway.mjs";
-import { Redis } from "../e2e/lib/redis.mjs";
-import { SECRET } from "../e2e/lib/token.mjs";
-import { launch, Window } from "./lib/window.mjs";
+import { browser, gateway, scene } from "./lib/scene.mjs";
+import { Window } from "./lib/window.mjs";
 
 const described = JSON.parse(readFileSync(new URL("../../gateway/web/openapi.json", import.meta.url), "utf8"));
 const operations = Object.entries(described.paths).flatMap(([path, item]) =>
@@ -16,21 +14,7 @@ const operations = Object.entries(described.paths).flatMap(([path, item]) =>
         .map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
 );
 
-let browser;
-let redis;
-let gateway;
-
-before(async () => {
-    redis = await Redis.start();
-    gateway = await Gateway.start({ flags: { redis: redis.url, "jwt-secret": SECRET } });
-    browser = await launch();
-});
-
-after(async () => {
-    await browser?.close();
-    await gateway?.close();
-    await redis?.close();
-});
+scene(1);
 
 async function open(t, path, options) {
     const window = await Window.open(browser, gateway.url(path), options);

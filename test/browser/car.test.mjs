@@ -1,33 +1,18 @@
 // The car: Socket.IO on one side, the web player's plain WebSocket on the other, and one state between them.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
 import { Gateway } from "../e2e/lib/gateway.mjs";
 import { patient, sleep, until } from "../e2e/lib/patience.mjs";
-import { freePort, Redis } from "../e2e/lib/redis.mjs";
+import { freePort } from "../e2e/lib/redis.mjs";
 import { SECRET, seconds, tokenOf } from "../e2e/lib/token.mjs";
-import { DeviceCard, launch, Window } from "./lib/window.mjs";
+import { browser, gateways, redis, scene } from "./lib/scene.mjs";
+import { DeviceCard, Window } from "./lib/window.mjs";
 
 const CLOSE_S = 0.35;
 
-let browser;
-let redis;
-let gateways = [];
-
-before(async () => {
-    redis = await Redis.start();
-    gateways = await Promise.all([Gateway.start({ flags: flags() }), Gateway.start({ flags: flags() })]);
-    browser = await launch();
-});
-
-after(async () => {
-    await browser?.close();
-    for (const gateway of gateways) {
-        await gateway.close();
-    }
-    await redis?.close();
-});
+scene(2, flags);
 
 function flags(port = 0) {
     return { redis: redis.url, "jwt-secret": SECRET, listen: `127.0.0.1:${port}` };

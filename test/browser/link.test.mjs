@@ -1,13 +1,14 @@
 // Connections that break: which ones come back, when, and what they find.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
 import { Gateway } from "../e2e/lib/gateway.mjs";
 import { patient, sleep, until } from "../e2e/lib/patience.mjs";
-import { freePort, Redis } from "../e2e/lib/redis.mjs";
+import { freePort } from "../e2e/lib/redis.mjs";
 import { SECRET, tokenOf } from "../e2e/lib/token.mjs";
-import { launch, playerUrl, Window } from "./lib/window.mjs";
+import { browser, gateway, redis, scene } from "./lib/scene.mjs";
+import { playerUrl, Window } from "./lib/window.mjs";
 
 const STATE = {
     track_id: 2,
@@ -18,21 +19,7 @@ const STATE = {
     time_state_update: "2022-05-09T09:09:07+0000",
 };
 
-let browser;
-let redis;
-let gateway;
-
-before(async () => {
-    redis = await Redis.start();
-    gateway = await Gateway.start({ flags: flags() });
-    browser = await launch();
-});
-
-after(async () => {
-    await browser?.close();
-    await gateway?.close();
-    await redis?.close();
-});
+scene(1, flags);
 
 function flags(port = 0) {
     return { redis: redis.url, "jwt-secret": SECRET, listen: `127.0.0.1:${port}` };

@@ -1,7 +1,7 @@
 // The overview and the chart: what two processes do is seen live, and the ways to it and from it.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
 import { Gateway } from "../e2e/lib/gateway.mjs";
 import { patient, sleep, until } from "../e2e/lib/patience.mjs";
@@ -9,30 +9,15 @@ import { Player } from "../e2e/lib/player.mjs";
 import { freePort, Redis } from "../e2e/lib/redis.mjs";
 import { newTrack } from "../e2e/lib/scenario.mjs";
 import { SECRET, tokenOf } from "../e2e/lib/token.mjs";
-import { launch, Window } from "./lib/window.mjs";
+import { browser, gateways, redis, scene } from "./lib/scene.mjs";
+import { Window } from "./lib/window.mjs";
 
 const CONNECTIONS = 0;
 const LATENCY = 1;
 const IN = 2;
 const OUT = 3;
 
-let browser;
-let redis;
-let gateways = [];
-
-before(async () => {
-    redis = await Redis.start();
-    gateways = await Promise.all([Gateway.start({ flags: flags() }), Gateway.start({ flags: flags() })]);
-    browser = await launch();
-});
-
-after(async () => {
-    await browser?.close();
-    for (const gateway of gateways) {
-        await gateway.close();
-    }
-    await redis?.close();
-});
+scene(2, flags);
 
 function flags(admin = 0) {
     return { redis: redis.url, "jwt-secret": SECRET, rate: 0, "admin-listen": `127.0.0.1:${admin}` };

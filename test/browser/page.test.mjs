@@ -1,32 +1,17 @@
 // The player's page itself: who may come in, how it fits, and that it can be read.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { Gateway } from "../e2e/lib/gateway.mjs";
 import { until } from "../e2e/lib/patience.mjs";
-import { Redis } from "../e2e/lib/redis.mjs";
-import { SECRET, seconds, tokenOf } from "../e2e/lib/token.mjs";
+import { seconds, tokenOf } from "../e2e/lib/token.mjs";
 import { contrast, overflow, READABLE } from "./lib/look.mjs";
-import { launch, playerUrl, Window } from "./lib/window.mjs";
+import { browser, gateway, scene } from "./lib/scene.mjs";
+import { playerUrl, Window } from "./lib/window.mjs";
 
 const CARD = "color-mix(in oklab, var(--accent) 15%, var(--card))"; // the strongest colour of a device's card
 
-let browser;
-let redis;
-let gateway;
-
-before(async () => {
-    redis = await Redis.start();
-    gateway = await Gateway.start({ flags: { redis: redis.url, "jwt-secret": SECRET } });
-    browser = await launch();
-});
-
-after(async () => {
-    await browser?.close();
-    await gateway?.close();
-    await redis?.close();
-});
+scene(1);
 
 async function open(t, url, options) {
     const window = await Window.open(browser, url, options);

@@ -1,14 +1,13 @@
 // All pages: that they fit, can be read and reached, and need nothing from elsewhere.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { Gateway } from "../e2e/lib/gateway.mjs";
 import { request } from "../e2e/lib/http.mjs";
-import { Redis } from "../e2e/lib/redis.mjs";
 import { SECRET, tokenOf } from "../e2e/lib/token.mjs";
 import { contrast, overflow, READABLE, tooSmall } from "./lib/look.mjs";
-import { launch, Window } from "./lib/window.mjs";
+import { browser, gateway, redis, scene } from "./lib/scene.mjs";
+import { Window } from "./lib/window.mjs";
 
 const KEY = "the-backends-key";
 const LONG = `${"A_very_long_name_that_has_no_place_to_break_it_".repeat(4)} and one more`;
@@ -50,21 +49,7 @@ const PAGES = {
     [`/timeline#key=${KEY}`]: fillTimeline,
 };
 
-let browser;
-let redis;
-let gateway;
-
-before(async () => {
-    redis = await Redis.start();
-    gateway = await Gateway.start({ flags: { redis: redis.url, "jwt-secret": SECRET, "api-key": KEY } });
-    browser = await launch();
-});
-
-after(async () => {
-    await browser?.close();
-    await gateway?.close();
-    await redis?.close();
-});
+scene(1, () => ({ redis: redis.url, "jwt-secret": SECRET, "api-key": KEY }));
 
 async function open(t, path, user, options) {
     const hash = `${path.includes("#") ? "&" : "#"}token=${tokenOf(user)}`;

@@ -1,31 +1,16 @@
 // Rooms: chat in windows on several processes, as people see it.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
 import { Gateway } from "../e2e/lib/gateway.mjs";
 import { patient, sleep, until } from "../e2e/lib/patience.mjs";
-import { freePort, Redis } from "../e2e/lib/redis.mjs";
+import { freePort } from "../e2e/lib/redis.mjs";
 import { SECRET, tokenOf } from "../e2e/lib/token.mjs";
-import { launch, Window } from "./lib/window.mjs";
+import { browser, gateways, redis, scene } from "./lib/scene.mjs";
+import { Window } from "./lib/window.mjs";
 
-let browser;
-let redis;
-let gateways = [];
-
-before(async () => {
-    redis = await Redis.start();
-    gateways = await Promise.all([Gateway.start({ flags: flags() }), Gateway.start({ flags: flags() })]);
-    browser = await launch();
-});
-
-after(async () => {
-    await browser?.close();
-    for (const gateway of gateways) {
-        await gateway.close();
-    }
-    await redis?.close();
-});
+scene(2, flags);
 
 function flags(more = {}) {
     return { redis: redis.url, "jwt-secret": SECRET, ...more };

@@ -1,34 +1,15 @@
 // In step: two windows on two processes show the same, whoever presses what.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { Gateway } from "../e2e/lib/gateway.mjs";
 import { sleep, until } from "../e2e/lib/patience.mjs";
-import { Redis } from "../e2e/lib/redis.mjs";
-import { SECRET } from "../e2e/lib/token.mjs";
-import { launch, Window } from "./lib/window.mjs";
+import { browser, gateways, scene } from "./lib/scene.mjs";
+import { Window } from "./lib/window.mjs";
 
 const CLOSE_S = 0.25;
 
-let browser;
-let redis;
-let gateways = [];
-
-before(async () => {
-    redis = await Redis.start();
-    const flags = { redis: redis.url, "jwt-secret": SECRET };
-    gateways = await Promise.all([Gateway.start({ flags }), Gateway.start({ flags })]);
-    browser = await launch();
-});
-
-after(async () => {
-    await browser?.close();
-    for (const gateway of gateways) {
-        await gateway.close();
-    }
-    await redis?.close();
-});
+scene(2);
 
 // Two windows of a user, each on its own process.
 async function twoWindows(t, user, options = {}) {
