@@ -5,10 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/log.h"
 #include "common/mem.h"
 #include "gateway/adapter/adapter.h"
-#include "gateway/store/keys.h"
+#include "gateway/session.h"
 #include "test/unit/fake_redis.h"
 
 #define BYTES(literal) str_from(literal, sizeof(literal) - 1)
@@ -32,9 +31,11 @@ static struct stage {
     struct fake_redis redis;
     struct config config;
     struct metrics metrics;
-    struct store *store;
+    struct services services;
     struct adapter *adapter;
 } stage;
+
+#include "test/unit/store_stage.h"
 
 static void on_up(void *owner)
 {
@@ -70,56 +71,32 @@ static void on_matched(void *owner, struct str channel, struct str bytes)
 
 static const struct store_events events = {on_up, on_down, on_changed, on_message, on_matched};
 
-static void turns(void)
-{
-    for (int i = 0; i < 10; i++) {
-        uv_run(&stage.loop, UV_RUN_NOWAIT);
-        store_flush(stage.store);
-    }
-}
-
 static void pass(uint64_t ms)
 {
-    for (uint64_t i = 0; i < ms; i += 5) {
-        fake_us += 5000;
-        uv_run(&stage.loop, UV_RUN_NOWAIT);
-        store_flush(stage.store);
-    }
-    turns();
+    pass_in_steps(ms, 5);
 }
 
 static int setup(void **state)
 {
-    struct url url = {0};
-
     (void)state;
     memset(&stage, 0, sizeof(stage));
-    fake_us = 0;
-    log_setup(LOG_ERROR, LOG_FORMAT_TEXT);
-    keys_setup("segue:");
-    uv_loop_init(&stage.loop);
-    fake_redis_open(&stage.redis, &stage.loop);
-    url = fake_redis_url(&stage.redis);
     stage.config.max_message = 100;
     stage.config.max_batch = 200;
     stage.config.socketio_adapter = "socket.io";
-    stage.store = store_create(&stage.loop, &url, NULL, &stage.metrics, &events, NULL);
-    stage.adapter = adapter_create(&stage.config, stage.store, &stage.metrics);
-    store_start(stage.store);
+    stage_begin();
+    stage_create_store(&events);
+    stage.adapter = adapter_create(&stage.config, stage.services.store, &stage.metrics);
     adapter_start(stage.adapter, &stage.loop);
-    turns();
-    return 0;
+    return stage_start_store();
 }
 
 static int teardown(void **state)
 {
     (void)state;
     adapter_stop(stage.adapter);
-    store_stop(stage.store);
-    fake_redis_close(&stage.redis);
-    turns();
+    stage_stop();
     adapter_destroy(stage.adapter);
-    store_destroy(stage.store);
+    store_destroy(stage.services.store);
     return uv_loop_close(&stage.loop);
 }
 
@@ -200,9 +177,9 @@ static void it_is_off_without_a_prefix(void **state)
     struct config config = {.socketio_adapter = ""};
 
     (void)state;
-    assert_null(adapter_create(&config, stage.store, &stage.metrics));
+    assert_null(adapter_create(&config, stage.services.store, &stage.metrics));
     config.socketio_adapter = NULL;
-    assert_null(adapter_create(&config, stage.store, &stage.metrics));
+    assert_null(adapter_create(&config, stage.services.store, &stage.metrics));
     adapter_restore(NULL);
     adapter_changed(NULL, STR("x"), true);
     adapter_matched(NULL, STR("x"), STR("y"));
