@@ -131,13 +131,15 @@ for (const [name, open] of Object.entries(FRONTS)) {
             const { site, front } = await behind(t, 1);
             await site.gateways[0].kill();
             const answer = await until(async () => {
-                const got = await front.get("/readyz");
+                const got = await front.get("/readyz?token=do-not-write-me-down");
                 return got.status === 503 && got;
             }, "503");
             assert.equal(answer.headers["retry-after"], "2");
             assert.equal(answer.json().error, "unavailable");
             assert.match(answer.headers["content-type"], /^application\/json/);
             assert.match(answer.headers["strict-transport-security"], /^max-age=/);
+            await until(() => front.requests.includes("/readyz"), () => `a line about the request in ${front.requests}`);
+            assert.doesNotMatch(front.log + front.requests, /do-not-write-me-down/);
         });
 
         test("the gateway is told the client's address and that it came with TLS, whatever the client claims; no token is logged", async (t) => {

@@ -15,7 +15,7 @@ export class Nginx extends Balancing {
     }
 
     get requests() {
-        return readFileSync(join(this.directory, "access.log"), "utf8");
+        return ["access.log", "error.log"].map((name) => readFileSync(join(this.directory, name), "utf8")).join("");
     }
 
     spawn() {
