@@ -40,10 +40,11 @@ static const struct config_option options[] = {
 
     {"Redis", "redis", KIND_SECRET, AT(redis), "redis://127.0.0.1:6379", 1, 4096, "URL",
      "redis://[user:pass@]host:port[/db] or unix:///path, "
-     "or\nsentinel://h1:p1,h2:p2/master[/db] or cluster://h1:p1,h2:p2"},
+     "or\nsentinel://h1:p1,h2:p2/master[/db] or cluster://h1:p1,h2:p2;\n"
+     "with TLS rediss://, sentinels://, clusters://"},
     {NULL, "redis-ca", KIND_TEXT, AT(redis_ca), NULL, 1, 4096, "FILE",
-     "PEM certificates of those who vouch for Redis (rediss://,\nsentinels://, clusters://); "
-     "otherwise the system's"},
+     "PEM certificates of those who vouch for Redis where it\nspeaks TLS; otherwise the "
+     "system's"},
     {NULL, "redis-cert", KIND_TEXT, AT(redis_cert), NULL, 1, 4096, "FILE",
      "our own certificate, where Redis wants one"},
     {NULL, "redis-key", KIND_TEXT, AT(redis_key), NULL, 1, 4096, "FILE",

@@ -26,17 +26,32 @@ struct tls_seal {
     BIO *in, *out;
 };
 
+/* What was wrong with the last certificate that was turned down: OpenSSL's error only says that
+ * something was. */
+static int complaint = X509_V_OK;
+
+static int on_certificate(int fine, X509_STORE_CTX *chain)
+{
+    if (!fine) {
+        complaint = X509_STORE_CTX_get_error(chain);
+    }
+    return fine;
+}
+
 const char *tls_why(void)
 {
     static char text[TLS_WHY_MAX];
     unsigned long code = ERR_get_error();
     const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
+    bool refused = ERR_GET_LIB(code) == ERR_LIB_SSL &&
+                   ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED;
 
     ERR_clear_error();
     if (reason == NULL) {
         return NULL;
     }
-    snprintf(text, sizeof(text), "TLS: %s", reason);
+    snprintf(text, sizeof(text), "TLS: %s%s%s", reason, refused ? ": " : "",
+             refused ? X509_verify_cert_error_string(complaint) : "");
     return text;
 }
 
@@ -72,7 +87,7 @@ struct tls *tls_create(const struct tls_files *files, char why[TLS_WHY_MAX])
         return NULL;
     }
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, on_certificate);
     SSL_CTX_set_mode(context,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     tls = mem_zero(sizeof(*tls));
@@ -121,8 +136,13 @@ static SSL *start(struct tls *tls, const char *name)
 bool tls_join(struct tls *tls, struct redisContext *redis, const char *name)
 {
     SSL *session = start(tls, name);
+    bool joined = session != NULL && redisInitiateSSL(redis, session) == REDIS_OK;
 
-    return session != NULL && redisInitiateSSL(redis, session) == REDIS_OK; /* it takes it */
+    if (!joined) {
+        SSL_free(session); /* hiredis owns it only when it could begin */
+        ERR_clear_error();
+    }
+    return joined;
 }
 
 struct tls_seal *tls_seal_create(struct tls *tls, const char *name)

@@ -181,7 +181,8 @@ enum err url_parse(struct str text, struct url *url, const char **why)
     };
 
     memset(url, 0, sizeof(*url));
-    *why = "it must begin with redis://, rediss://, unix://, sentinel:// or cluster://";
+    *why = "it must begin with redis://, rediss://, unix://, sentinel://, sentinels://, "
+           "cluster:// or clusters://";
     for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
         if (str_starts(text, schemes[i].scheme)) {
             url->kind = schemes[i].kind;

@@ -131,7 +131,8 @@ static void a_unix_path_is_as_long_as_the_kernel_takes(void **state)
 static void other_schemes_are_named(void **state)
 {
     static const char *const sentence =
-        "it must begin with redis://, rediss://, unix://, sentinel:// or cluster://";
+        "it must begin with redis://, rediss://, unix://, sentinel://, sentinels://, "
+        "cluster:// or clusters://";
     static const char *const texts[] = {
         "",         "redis",          "redis:/h",  "REDIS://h", "redisss://h",
         "http://h", "127.0.0.1:6379", " redis://h"};
