@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { ask, assertRefused } from "./lib/api.mjs";
+import { allWhole, Driver, inStep, redisUp, userOn } from "./lib/driver.mjs";
 import { Feed } from "./lib/feed.mjs";
 import { Gateway } from "./lib/gateway.mjs";
 import { Mirror } from "./lib/mirror.mjs";
@@ -16,26 +17,6 @@ const KEY = "cluster-key";
 const WS = { transports: ["websocket"] };
 const POLLING = { transports: ["polling"], upgrade: false };
 const flags = { rate: 0, "api-key": KEY };
-
-// A user of the site whose keys are on that master.
-async function userOn(site, server) {
-    for (;;) {
-        const user = site.user();
-        if ((await site.redis.ownerOf(`segue:player:{${user}}`)).server === server) {
-            return user;
-        }
-    }
-}
-
-async function redisUp(gateway) {
-    return (await gateway.metrics()).get("segue_redis_up");
-}
-
-function allWhole(site) {
-    return Promise.all(
-        site.gateways.map((gateway) => until(async () => (await redisUp(gateway)) === 1, "all shards are up", patient(20000))),
-    );
-}
 
 describe("a cluster", () => {
     const site = suiteSite({ flags, redis: { topology: "cluster", password: "open sesame" } });
@@ -138,46 +119,6 @@ describe("a cluster", () => {
         }
     });
 });
-
-// A device that seeks on and on; it counts what it was refused.
-class Driver {
-    sent = 0;
-    #going = true;
-
-    constructor(player, every = 5) {
-        this.mirror = new Mirror(player);
-        this.done = this.#drive(player, every);
-    }
-
-    async #drive(player, every) {
-        while (this.#going) {
-            this.sent += 1;
-            player.send(changePosition(this.sent, this.sent));
-            await sleep(every);
-        }
-    }
-
-    async stop() {
-        this.#going = false;
-        await this.done;
-    }
-}
-
-// Everybody of the user believes what Redis knows, on both processes.
-async function inStep(site, user, mirrors) {
-    let last;
-    await until(
-        async () => {
-            const state = await site.stateOf(user, 0);
-            last = [state, ...mirrors.map((mirror) => mirror.catchUp())];
-            return last.every((one) => JSON.stringify(one) === JSON.stringify(state));
-        },
-        () => `all devices in step: ${JSON.stringify(last)}`,
-        patient(15000),
-        200,
-    );
-    return last[0];
-}
 
 describe("a master that dies under load", () => {
     test("takes nobody else along; its own users are in step when its replica has taken over", async (t) => {

@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
+import { allUse, playing } from "./lib/driver.mjs";
 import { Gateway } from "./lib/gateway.mjs";
-import { Mirror } from "./lib/mirror.mjs";
-import { patient, sleep, SLOW, until } from "./lib/patience.mjs";
-import { changePosition, newTrack } from "./lib/scenario.mjs";
+import { patient, until } from "./lib/patience.mjs";
+import { newTrack } from "./lib/scenario.mjs";
 import { testSite } from "./lib/site.mjs";
 import { SECRET } from "./lib/token.mjs";
 import { info } from "./lib/topology.mjs";
@@ -16,54 +16,6 @@ const flags = { rate: 0, "api-key": "sentinel-key" };
 
 function start(t, redis = {}) {
     return testSite(t, { flags, redis: { topology: "sentinel", ...redis } });
-}
-
-async function isReady(gateway) {
-    return (await gateway.get("/readyz")).status === 200;
-}
-
-// All gateways use this master.
-function allUse(site, master) {
-    const uses = (gateway) => gateway.log.split("\n").findLast((line) => / redis up /.test(line))?.includes(`:${master.port} `);
-    return Promise.all(
-        site.gateways.map((gateway) =>
-            until(async () => uses(gateway) && (await isReady(gateway)), () => `the new master is used:\n${gateway.log}`, patient(20000)),
-        ),
-    );
-}
-
-// Two devices on two processes; the first one seeks on and on, and says what it was refused.
-async function playing(site) {
-    const user = site.user();
-    const [player, watcher] = [await site.player(user, 0), await site.player(user, 1)];
-    player.send(newTrack(0));
-    await watcher.receives(newTrack(0));
-    const known = await site.stateOf(user);
-    const mirrors = [player, watcher].map((one) => new Mirror(one, known));
-    let going = true;
-    let sent = 0;
-    const done = (async () => {
-        for (; going; sent++) {
-            player.send(changePosition(sent + 1, sent + 1));
-            await sleep(10);
-        }
-    })();
-    return {
-        // Ends it; everybody must believe what Redis knows.
-        async stop() {
-            await sleep(300 * SLOW);
-            going = false;
-            await done;
-            let last;
-            const agree = async () => {
-                mirrors.forEach((mirror) => mirror.catchUp());
-                last = [await site.stateOf(user, 0), mirrors[1].state];
-                return JSON.stringify(last[0]) === JSON.stringify(last[1]);
-            };
-            await until(agree, () => `one state: ${JSON.stringify(last)}`, patient(15000), 200);
-            return { state: last[0], refused: mirrors[0].unavailable, sent };
-        },
-    };
 }
 
 describe("sentinels", () => {

@@ -2,7 +2,7 @@
 // its data in an append-only file so that it may be killed and come back with or without them.
 
 import { once } from "node:events";
-import { rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 
@@ -28,21 +28,35 @@ export async function freePort() {
     }
 }
 
+// What gateways are told of the certificates.
+export function flagsFor({ ca, certificate, key, clients }) {
+    return { "redis-ca": ca, ...(clients === "yes" && { "redis-cert": certificate, "redis-key": key }) };
+}
+
+// The same for the tests themselves, who know whom they call.
+function credentials({ ca, certificate, key }) {
+    const [authority, cert, own] = [ca, certificate, key].map((file) => readFileSync(file));
+    return { ca: authority, cert, key: own, checkServerIdentity: () => undefined };
+}
+
 export class Redis {
     directory = temporaryDirectory();
     socket = join(this.directory, "redis.sock");
     port = 0;
     password;
+    tls; // {ca, certificate, key, clients}: it speaks nothing else over TCP; clients: "yes": they need a certificate too
     #args;
     #env;
     #sentinel = false;
     #child = null;
     #client = null;
 
-    // password: what clients must say; args, env: further arguments and environment of redis-server; sentinel: it is one.
-    static async start({ password, args = [], env = {}, sentinel = false } = {}) {
+    // password: what clients must say; tls: as above; args, env: further arguments and environment of redis-server;
+    // sentinel: it is one.
+    static async start({ password, tls, args = [], env = {}, sentinel = false } = {}) {
         const redis = new Redis();
         redis.password = password;
+        redis.tls = tls;
         redis.#sentinel = sentinel;
         redis.#args = args;
         redis.#env = { ...process.env, ...env };
@@ -62,7 +76,7 @@ export class Redis {
 
     get url() {
         const who = this.password ? `:${this.password}@` : "";
-        return `redis://${who}127.0.0.1:${this.port}`;
+        return `redis${this.tls ? "s" : ""}://${who}127.0.0.1:${this.port}`;
     }
 
     get unixUrl() {
@@ -76,7 +90,11 @@ export class Redis {
 
     // What gateways of a site are told.
     get gatewayUrl() {
-        return this.unixUrl;
+        return this.tls ? this.url : this.unixUrl;
+    }
+
+    get gatewayFlags() {
+        return this.tls ? flagsFor(this.tls) : {};
     }
 
     get pid() {
@@ -88,16 +106,36 @@ export class Redis {
         return this.#child !== null && this.#child.exitCode === null && this.#child.signalCode === null;
     }
 
+    // Where it listens, and how.
+    get #network() {
+        const { tls } = this;
+        const where = { bind: "127.0.0.1", unixsocket: this.socket, dir: this.directory };
+        if (!tls) {
+            return Object.entries({ port: this.port, ...where });
+        }
+        return Object.entries({
+            port: 0,
+            "tls-port": this.port,
+            "tls-cert-file": tls.certificate,
+            "tls-key-file": tls.key,
+            "tls-ca-cert-file": tls.ca,
+            "tls-auth-clients": tls.clients ?? "no",
+            "tls-replication": "yes",
+            "tls-cluster": "yes",
+            ...where,
+        });
+    }
+
     #command() {
         if (this.#sentinel) {
             const file = join(this.directory, "sentinel.conf");
-            const lines = [`port ${this.port}`, "bind 127.0.0.1", `unixsocket ${this.socket}`, `dir ${this.directory}`];
+            const lines = this.#network.map(([name, value]) => `${name} ${value}`);
             const password = this.password ? [`requirepass "${this.password}"`] : [];
             writeFileSync(file, `${[...lines, ...password].join("\n")}\n`);
             return [file, "--sentinel"];
         }
-        const args = ["--port", this.port, "--bind", "127.0.0.1", "--unixsocket", this.socket];
-        args.push("--dir", this.directory, "--save", "", "--appendonly", "yes", "--appendfsync", "no");
+        const args = this.#network.flatMap(([name, value]) => [`--${name}`, value]);
+        args.push("--save", "", "--appendonly", "yes", "--appendfsync", "no");
         args.push("--daemonize", "no", "--maxclients", "5000", "--loglevel", "warning");
         if (this.password) {
             args.push("--requirepass", this.password);
@@ -150,9 +188,15 @@ export class Redis {
         this.#child.kill("SIGCONT");
     }
 
+    // A cluster tells who asks without TLS the ports without TLS, even where there are none.
+    get #door() {
+        const { tls, port } = this;
+        return tls ? { host: "127.0.0.1", port, tls: credentials(tls) } : { path: this.socket };
+    }
+
     async call(...words) {
         if (!this.#client) {
-            const client = await RespClient.open({ path: this.socket });
+            const client = await RespClient.open(this.#door);
             if (this.password) {
                 await client.call("AUTH", this.password);
             }

@@ -1,6 +1,7 @@
 // Resp: a small Redis client for looking into the tests' Redis.
 
 import { connect } from "node:net";
+import { connect as connectSecurely } from "node:tls";
 
 import { patient, within } from "./patience.mjs";
 
@@ -14,19 +15,19 @@ export class RespClient {
     #waiting = [];
     #dead = null; // why it is over
 
-    // to: {path} or {host, port}, as for net.connect.
+    // to: {path} or {host, port}, as for net.connect; tls: what tls.connect wants besides.
     static async open(to) {
         const client = new RespClient();
         await client.#connect(to);
         return client;
     }
 
-    #connect(to) {
-        this.#socket = connect(to);
+    #connect({ tls, ...to }) {
+        this.#socket = tls ? connectSecurely({ ...to, ...tls }) : connect(to);
         this.#socket.on("data", (bytes) => this.#read(bytes));
         this.#socket.on("close", () => this.#fail(new Error("Redis closed the connection")));
         return new Promise((resolve, reject) => {
-            this.#socket.once("connect", resolve);
+            this.#socket.once(tls ? "secureConnect" : "connect", resolve);
             this.#socket.on("error", (error) => {
                 this.#fail(error);
                 reject(error);

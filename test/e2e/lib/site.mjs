@@ -63,7 +63,7 @@ export class Site {
     // One more process, with the site's flags and environment and these (undefined: without that variable).
     async addGateway(flags = {}, { env = {}, ...options } = {}) {
         const gateway = await Gateway.start({
-            flags: { redis: this.redis.gatewayUrl, ...this.#options.flags, ...flags },
+            flags: { redis: this.redis.gatewayUrl, ...this.redis.gatewayFlags, ...this.#options.flags, ...flags },
             env: { SEGUE_JWT_SECRET: SECRET, ...this.#options.env, ...env },
             ...(this.#options.binary && { binary: this.#options.binary }),
             ...options,

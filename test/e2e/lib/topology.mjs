@@ -1,8 +1,10 @@
 // Topology: the Redis of a site, in one of three forms that answer to the same calls: one server, a master that
 // sentinels watch, or a cluster. SEGUE_TEST_REDIS=single|sentinel|cluster chooses for tests that do not choose.
 
+import { isIP } from "node:net";
+
 import { until } from "./patience.mjs";
-import { freePort, Redis } from "./redis.mjs";
+import { flagsFor, freePort, Redis } from "./redis.mjs";
 import { RedisError } from "./resp.mjs";
 
 export const TOPOLOGY = process.env.SEGUE_TEST_REDIS || "single";
@@ -26,9 +28,18 @@ export function startRedis({ topology = TOPOLOGY, ...options } = {}) {
 class Servers {
     servers = []; // all of them
     password;
+    tls; // as of one Redis
 
     get masters() {
         return this.servers;
+    }
+
+    get gatewayUrl() {
+        return this.url;
+    }
+
+    get gatewayFlags() {
+        return this.tls ? flagsFor(this.tls) : {};
     }
 
     // Of one of them: what is published there reaches all.
@@ -85,9 +96,10 @@ export async function info(server, section) {
 export class Cluster extends Servers {
     #owners = new Map(); // port -> server
 
-    static async start({ masters = 3, replicas = 0, timeout = 2000, password, args = [] } = {}) {
+    static async start({ masters = 3, replicas = 0, timeout = 2000, password, tls, args = [] } = {}) {
         const cluster = new Cluster();
         cluster.password = password;
+        cluster.tls = tls;
         for (let attempt = 1; ; attempt++) {
             try {
                 await cluster.#begin(masters, replicas, timeout, args);
@@ -108,7 +120,8 @@ export class Cluster extends Servers {
             const own = ["--cluster-enabled", "yes", "--cluster-node-timeout", timeout, "--cluster-port", bus];
             own.push("--cluster-require-full-coverage", "no"); // or a shard that is away stops them all
             const auth = this.password ? ["--masterauth", this.password] : [];
-            const server = await Redis.start({ password: this.password, args: [...own, ...auth, ...args] });
+            const { password, tls } = this;
+            const server = await Redis.start({ password, tls, args: [...own, ...auth, ...args] });
             server.bus = bus;
             this.servers.push(server);
             this.#owners.set(server.port, server);
@@ -153,13 +166,10 @@ export class Cluster extends Servers {
         );
     }
 
-    get gatewayUrl() {
-        const who = this.password ? `:${this.password}@` : "";
-        return `cluster://${who}${this.servers.map((server) => `127.0.0.1:${server.port}`).join(",")}`;
-    }
-
     get url() {
-        return this.gatewayUrl;
+        const who = this.password ? `:${this.password}@` : "";
+        const hosts = this.servers.map((server) => `127.0.0.1:${server.port}`).join(",");
+        return `cluster${this.tls ? "s" : ""}://${who}${hosts}`;
     }
 
     // The servers that are masters by the word of a server that lives.
@@ -231,57 +241,76 @@ export class Cluster extends Servers {
     }
 }
 
-// A master with a replica, and three sentinels that give it up after `timeout` ms.
+// A master with a replica, and three sentinels that give it up after `timeout` ms; host: what all of them call themselves.
 export class Sentinels extends Servers {
     name = "segue";
+    host;
     sentinels = [];
     sentinelPassword;
 
-    static async start({ timeout = 1000, password, sentinelPassword, args = [] } = {}) {
-        const site = new Sentinels();
-        site.password = password;
-        site.sentinelPassword = sentinelPassword;
-        const auth = password ? ["--masterauth", password] : [];
-        const master = await Redis.start({ password, args: [...auth, ...args] });
-        const follow = ["--replicaof", `127.0.0.1 ${master.port}`];
-        const replica = await Redis.start({ password, args: [...auth, ...follow, ...args] });
-        site.servers = [master, replica];
+    static async start({ password, sentinelPassword, tls, host = "127.0.0.1", ...options } = {}) {
+        const site = Object.assign(new Sentinels(), { password, sentinelPassword, tls, host });
+        try {
+            await site.#begin(options);
+            return site;
+        } catch (error) {
+            await site.close();
+            throw error;
+        }
+    }
+
+    async #begin({ timeout = 1000, args = [] }) {
+        const { password, tls } = this;
+        const own = ["--replica-announce-ip", this.host, ...(password ? ["--masterauth", password] : []), ...args];
+        if (isIP(this.host) === 0) {
+            own.push("--bind", "127.0.0.1", "-::1"); // servers believe in a name's first address
+        }
+        const start = async (...more) => {
+            this.servers.push(await Redis.start({ password, tls, args: [...own, ...more] }));
+            return this.servers.at(-1);
+        };
+        const master = await start();
+        const replica = await start("--replicaof", `${this.host} ${master.port}`);
         await until(async () => (await info(replica, "replication")).master_link_status === "up", "the replica follows");
         for (let i = 0; i < 3; i++) {
-            site.sentinels.push(await Redis.start({ sentinel: true, password: sentinelPassword }));
+            this.sentinels.push(await Redis.start({ sentinel: true, password: this.sentinelPassword, tls }));
         }
-        for (const sentinel of site.sentinels) {
-            const say = (...words) => sentinel.call("SENTINEL", ...words);
-            await say("MONITOR", site.name, "127.0.0.1", master.port, 2);
-            await say("SET", site.name, "down-after-milliseconds", timeout);
-            await say("SET", site.name, "failover-timeout", timeout * 3);
-            if (password) {
-                await say("SET", site.name, "auth-pass", password);
-            }
-            if (sentinelPassword) {
-                await say("CONFIG", "SET", "sentinel-pass", sentinelPassword);
-            }
+        for (const sentinel of this.sentinels) {
+            await this.#instruct(sentinel, master, timeout);
         }
         await until(async () => {
-            const all = await Promise.all(site.sentinels.map((one) => one.call("SENTINEL", "MASTER", site.name)));
+            const all = await Promise.all(this.sentinels.map((one) => one.call("SENTINEL", "MASTER", this.name)));
             const entry = (list, key) => Number(list[list.indexOf(key) + 1]);
             return all.every((list) => entry(list, "num-slaves") === 1 && entry(list, "num-other-sentinels") === 2);
         }, "the sentinels know each other");
-        return site;
+    }
+
+    async #instruct(sentinel, master, timeout) {
+        const say = (...words) => sentinel.call("SENTINEL", ...words);
+        if (isIP(this.host) === 0) {
+            await say("CONFIG", "SET", "resolve-hostnames", "yes");
+            await say("CONFIG", "SET", "announce-hostnames", "yes");
+        }
+        await say("MONITOR", this.name, this.host, master.port, 2);
+        await say("SET", this.name, "down-after-milliseconds", timeout);
+        await say("SET", this.name, "failover-timeout", timeout * 3);
+        if (this.password) {
+            await say("SET", this.name, "auth-pass", this.password);
+        }
+        if (this.sentinelPassword) {
+            await say("CONFIG", "SET", "sentinel-pass", this.sentinelPassword);
+        }
     }
 
     get masters() {
         return [this.servers[0]];
     }
 
-    get gatewayUrl() {
-        const who = this.password ? `:${this.password}@` : "";
-        const ports = this.sentinels.map((one) => `127.0.0.1:${one.port}`).join(",");
-        return `sentinel://${who}${ports}/${this.name}${this.sentinelPassword ? `?auth=:${this.sentinelPassword}` : ""}`;
-    }
-
     get url() {
-        return this.gatewayUrl;
+        const who = this.password ? `:${this.password}@` : "";
+        const ports = this.sentinels.map((one) => `${this.host}:${one.port}`).join(",");
+        const auth = this.sentinelPassword ? `?auth=:${this.sentinelPassword}` : "";
+        return `sentinel${this.tls ? "s" : ""}://${who}${ports}/${this.name}${auth}`;
     }
 
     // The server that the sentinels name.
