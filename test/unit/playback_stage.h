@@ -54,18 +54,7 @@ static struct stage {
 
 /* ---- the carrier ---- */
 
-static inline void carry_nothing(void *carrier)
-{
-    (void)carrier;
-}
-
-static inline void carry_refuse(void *carrier, enum err err, const char *why)
-{
-    (void)carrier;
-    (void)err;
-    (void)why;
-    fail();
-}
+#include "test/unit/carrier.h"
 
 static inline bool carry_send(void *carrier, struct msg *msg)
 {
@@ -78,34 +67,15 @@ static inline bool carry_send(void *carrier, struct msg *msg)
     return true;
 }
 
-static inline void carry_pause(void *carrier, bool paused)
-{
-    (void)carrier;
-    buf_add_char(&stage.heard, paused ? 'P' : 'r');
-}
-
 static inline void carry_wake(void *carrier, uint64_t in_ms)
 {
     (void)carrier;
     (void)in_ms;
 }
 
-static inline void carry_settled(void *carrier)
-{
-    (void)carrier;
-    buf_add_char(&stage.heard, 'S');
-}
-
-static inline void carry_close(void *carrier, enum reason reason)
-{
-    (void)carrier;
-    stage.reason = reason;
-    buf_add_char(&stage.heard, 'C');
-}
-
 #define TRANSPORT(which)                                                                       \
     {                                                                                          \
-        .metric = (which), .accept = carry_nothing, .refuse = carry_refuse,                    \
+        .metric = (which), .accept = carry_nothing, .refuse = carry_no_refusal,                \
         .send = carry_send, .trim = carry_nothing, .pause = carry_pause, .wake = carry_wake,   \
         .settled = carry_settled, .close = carry_close                                         \
     }

@@ -42,18 +42,7 @@ static struct stage {
 
 /* ---- the carrier ---- */
 
-static inline void carry_nothing(void *carrier)
-{
-    (void)carrier;
-}
-
-static inline void carry_refuse(void *carrier, enum err err, const char *why)
-{
-    (void)carrier;
-    (void)err;
-    (void)why;
-    fail();
-}
+#include "test/unit/carrier.h"
 
 static inline bool carry_send(void *carrier, struct msg *msg)
 {
@@ -73,34 +62,15 @@ static inline bool carry_send(void *carrier, struct msg *msg)
     return true;
 }
 
-static inline void carry_pause(void *carrier, bool paused)
-{
-    (void)carrier;
-    buf_add_char(&stage.heard, paused ? 'P' : 'r');
-}
-
 static inline void carry_wake(void *carrier, uint64_t in_ms)
 {
     (void)carrier;
     stage.wake_in_ms = (int64_t)in_ms;
 }
 
-static inline void carry_settled(void *carrier)
-{
-    (void)carrier;
-    buf_add_char(&stage.heard, 'S');
-}
-
-static inline void carry_close(void *carrier, enum reason reason)
-{
-    (void)carrier;
-    stage.reason = reason;
-    buf_add_char(&stage.heard, 'C');
-}
-
 static const struct transport transport = {.metric = METRICS_TRANSPORT_WEBSOCKET,
                                            .accept = carry_nothing,
-                                           .refuse = carry_refuse,
+                                           .refuse = carry_no_refusal,
                                            .send = carry_send,
                                            .trim = carry_nothing,
                                            .pause = carry_pause,

@@ -44,11 +44,7 @@ static struct stage {
 
 /* ---- the carrier ---- */
 
-static void carry_accept(void *carrier)
-{
-    (void)carrier;
-    buf_add_char(&stage.heard, 'A');
-}
+#include "test/unit/carrier.h"
 
 static void carry_refuse(void *carrier, enum err err, const char *why)
 {
@@ -65,19 +61,6 @@ static bool carry_send(void *carrier, struct msg *msg)
         buf_addf(&stage.heard, "[%.*s]", STR_ARG(msg_payload(msg)));
     }
     return !stage.full;
-}
-
-static void carry_pause(void *carrier, bool paused)
-{
-    (void)carrier;
-    buf_add_char(&stage.heard, paused ? 'P' : 'r');
-}
-
-static void carry_close(void *carrier, enum reason reason)
-{
-    (void)carrier;
-    stage.reason = reason;
-    buf_add_char(&stage.heard, 'C');
 }
 
 static const struct transport transport = {.metric = METRICS_TRANSPORT_WEBSOCKET,

@@ -33,11 +33,7 @@ static struct stage {
 
 /* ---- the carrier ---- */
 
-static void carry_accept(void *carrier)
-{
-    (void)carrier;
-    buf_add_char(&stage.heard, 'A');
-}
+#include "test/unit/carrier.h"
 
 static void carry_refuse(void *carrier, enum err err, const char *why)
 {
@@ -61,13 +57,6 @@ static void carry_wake(void *carrier, uint64_t in_ms)
     (void)carrier;
     stage.wake_ms = in_ms;
     buf_add_char(&stage.heard, 'W');
-}
-
-static void carry_close(void *carrier, enum reason reason)
-{
-    (void)carrier;
-    stage.reason = reason;
-    buf_add_char(&stage.heard, 'C');
 }
 
 static const struct transport transport = {.metric = METRICS_TRANSPORT_WEBSOCKET,

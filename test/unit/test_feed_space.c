@@ -29,18 +29,7 @@ static struct stage {
 
 /* ---- the carrier ---- */
 
-static void carry_nothing(void *carrier)
-{
-    (void)carrier;
-}
-
-static void carry_refuse(void *carrier, enum err err, const char *why)
-{
-    (void)carrier;
-    (void)err;
-    (void)why;
-    fail();
-}
+#include "test/unit/carrier.h"
 
 static bool carry_send(void *carrier, struct msg *msg)
 {
@@ -53,7 +42,7 @@ static bool carry_send(void *carrier, struct msg *msg)
     return true;
 }
 
-static void carry_pause(void *carrier, bool paused)
+static void ignore_pause(void *carrier, bool paused)
 {
     (void)carrier;
     (void)paused;
@@ -65,25 +54,12 @@ static void carry_wake(void *carrier, uint64_t in_ms)
     (void)in_ms;
 }
 
-static void carry_settled(void *carrier)
-{
-    (void)carrier;
-    buf_add_char(&stage.heard, 'S');
-}
-
-static void carry_close(void *carrier, enum reason reason)
-{
-    (void)carrier;
-    stage.reason = reason;
-    buf_add_char(&stage.heard, 'C');
-}
-
 static const struct transport transport = {.metric = METRICS_TRANSPORT_POLLING,
                                            .accept = carry_nothing,
-                                           .refuse = carry_refuse,
+                                           .refuse = carry_no_refusal,
                                            .send = carry_send,
                                            .trim = carry_nothing,
-                                           .pause = carry_pause,
+                                           .pause = ignore_pause,
                                            .wake = carry_wake,
                                            .settled = carry_settled,
                                            .close = carry_close};
