@@ -1,47 +1,6 @@
 /* One GET of a polling session, state by state: what it asks Redis for, what it answers, and
  * what becomes of it when its client, Redis or the process leaves. */
-#include "test/unit/eio_stage.h"
-
-#define CLAIM(instead, t) "eio_claim fake CLAIM " instead " " t " 20000\n"
-#define READ              "eio_read CLAIM 20000 1000\n"
-#define TAKE(version, t, items, ping, bytes)                                                   \
-    "eio_take CLAIM " version " " t " marks " items " " ping " " bytes " 20000\n"
-#define SUBSCRIBE          "SUBSCRIBE " CHANNEL "\n"
-#define UNSUBSCRIBE        "UNSUBSCRIBE " CHANNEL "\n"
-#define CLOSE(words, told) "eio_close CLAIM " words " " told "\n"
-
-/* A GET that has its claim and a live channel. */
-static struct client reading(void)
-{
-    struct client client = get("t1");
-
-    assert_asked(SUBSCRIBE CLAIM("", "t1"));
-    confirm();
-    assert_asked("");
-    REPLY("applied");
-    assert_asked(READ);
-    return client;
-}
-
-static struct client waiting(void)
-{
-    struct client client = reading();
-
-    REPLY("applied", "7", "state", "told", "25000", "0", "0");
-    assert_heard("Lstate,told;");
-    assert_quiet(&client);
-    return client;
-}
-
-static struct client taking(void)
-{
-    struct client client = waiting();
-
-    session_say(proto_side.session, STR("hello"));
-    turns();
-    assert_asked(TAKE("7", "t1", "0", "0", "6"));
-    return client;
-}
+#include "test/unit/eio_get_stage.h"
 
 /* ---- the way of a GET ---- */
 
@@ -209,117 +168,6 @@ static void the_protocol_is_woken_when_it_asked_for_it(void **state)
     assert_heard("");
     assert_quiet(&client);
     leave(&client);
-}
-
-/* ---- claims ---- */
-
-static void a_claim_may_be_refused(void **state)
-{
-    static const struct {
-        const char *word, *words, *body;
-        int status;
-    } rows[] = {
-        {"unknown", "nil", NO_SESSION, 400},
-        {"wrong", "nil", BAD_REQUEST, 400},
-        {"closed", "6", "6", 200},
-        {"closed", "", BAD_REQUEST, 400},
-        {"a word of a later version", "nil", NO_SESSION, 400},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct client client = get("t");
-
-        REPLY("refused", rows[i].word, rows[i].words);
-        assert_answer(&client, rows[i].status, rows[i].body);
-        confirm(); /* a wish that nobody has any more */
-        fake_redis_confirm(&redis, "unsubscribe", CHANNEL);
-        turns();
-        buf_clear(&redis.asked);
-        assert_heard("");
-    }
-}
-
-static void a_second_get_of_one_process_ends_the_session(void **state)
-{
-    struct client first = waiting(), second;
-
-    (void)state;
-    second = get("t2");
-    assert_asked(CLAIM("", "t2"));
-    REPLY("refused", "held", claim);
-    assert_asked("eio_close  1 0\n");
-    assert_answer(&second, 400, BAD_REQUEST);
-    publish('x', "1");
-    assert_answer(&first, 200, "1");
-}
-
-static void a_claim_that_redis_trouble_left_behind_is_taken_over(void **state)
-{
-    struct client first = taking(), second;
-
-    (void)state;
-    fake_redis_break(&redis);
-    turns();
-    assert_answer(&first, 503, UNAVAILABLE);
-    come_back();
-    second = get("t2");
-    assert_asked(SUBSCRIBE CLAIM("", "t2"));
-    REPLY("refused", "held", claim);
-    assert_asked(CLAIM("CLAIM", "t2"));
-    leave(&second);
-}
-
-static void a_claim_of_a_dead_process_is_taken_over_after_a_knock(void **state)
-{
-    struct client client = get("t1");
-
-    (void)state;
-    assert_asked(SUBSCRIBE CLAIM("", "t1"));
-    REPLY("refused", "held", "aaaaaaaaaaaabbbbbbbbbbbb");
-    pass(200);
-    assert_asked(""); /* not before it listens itself */
-    confirm();
-    assert_asked("");
-    pass(20);
-    assert_asked("");
-    pass(60);
-    assert_asked("eio_knock\n");
-    fake_redis_reply(&redis, "*2\r\n$7\r\napplied\r\n:1\r\n");
-    turns();
-    assert_asked(CLAIM("CLAIM", "t1"));
-    REPLY("applied");
-    assert_asked(READ);
-    leave(&client);
-}
-
-static void a_claim_of_a_process_that_lives_ends_the_session(void **state)
-{
-    struct client client = get("t1");
-
-    (void)state;
-    confirm();
-    assert_asked(SUBSCRIBE CLAIM("", "t1"));
-    REPLY("refused", "held", "aaaaaaaaaaaabbbbbbbbbbbb");
-    pass(60);
-    assert_asked("eio_knock\n");
-    fake_redis_reply(&redis, "*2\r\n$7\r\napplied\r\n:2\r\n");
-    turns();
-    assert_asked(UNSUBSCRIBE "eio_close  1 0\n");
-    assert_answer(&client, 400, BAD_REQUEST);
-}
-
-static void a_knock_without_redis_is_503(void **state)
-{
-    struct client client = get("t1");
-
-    (void)state;
-    confirm();
-    REPLY("refused", "held", "aaaaaaaaaaaabbbbbbbbbbbb");
-    pass(60);
-    fake_redis_break(&redis);
-    turns();
-    assert_answer(&client, 503, UNAVAILABLE);
 }
 
 /* ---- the end ---- */
@@ -592,7 +440,7 @@ static void nor_does_one_wait_that_comes_later(void **state)
 
 int main(void)
 {
-    static const struct CMUnitTest tests[] = {
+    const struct CMUnitTest tests[] = {
         TEST(a_get_that_has_something_to_tell_takes_it_and_tells_it),
         TEST(it_reads_as_soon_as_it_has_both_claim_and_channel),
         TEST(what_is_queued_comes_first_and_as_it_is_stamped),
@@ -604,12 +452,6 @@ int main(void)
         TEST(a_ping_comes_when_redis_says_so),
         TEST(a_session_that_is_over_by_redis_clock_ends_the_get),
         TEST(the_protocol_is_woken_when_it_asked_for_it),
-        TEST(a_claim_may_be_refused),
-        TEST(a_second_get_of_one_process_ends_the_session),
-        TEST(a_claim_that_redis_trouble_left_behind_is_taken_over),
-        TEST(a_claim_of_a_dead_process_is_taken_over_after_a_knock),
-        TEST(a_claim_of_a_process_that_lives_ends_the_session),
-        TEST(a_knock_without_redis_is_503),
         TEST(a_session_that_ends_lets_its_get_go),
         TEST(what_ended_between_claim_and_channel_is_found_when_it_reads),
         TEST(a_session_that_says_something_last_ends_with_the_next_get),
