@@ -141,7 +141,7 @@ e2e: all bench-tools conformance releases $(NODE_TESTS) ## the gateway from outs
 # Tests that do not care which process somebody is on, and read nothing from its counters.
 FRONT_TESTS := chat_model chat_rest eio_handshake eio_upgrade feed_lines feed_socketio http_pages identity \
 	player_bad_input player_messages player_reference rest_batch rest_once rest_server sio_auth sio_packets sio_playback \
-	sio_recovery websocket
+	sio_playback_player sio_recovery websocket
 
 e2e-front: all $(NODE_TESTS) ## the same from behind haproxy, as docker/haproxy.cfg has it
 	SEGUE_TEST_FRONT=haproxy node test/suite.mjs --side-by-side 4 $(FRONT_TESTS:%=test/e2e/%.test.mjs)
@@ -150,7 +150,8 @@ e2e-front: all $(NODE_TESTS) ## the same from behind haproxy, as docker/haproxy.
 REDIS_TESTS := adapter bounds chat_lives chat_model chat_rest chat_rooms chat_space cluster_limits eio_handshake eio_polling \
 	eio_upgrade eio_websocket endings feed_heartbeat feed_lines feed_lives feed_messages feed_socketio identity limits metrics \
 	model player_bad_input player_ghost player_messages player_reference redis_away releases rest_batch rest_carplay rest_once \
-	rest_server sio_auth sio_bounds sio_clients sio_no_stickiness sio_packets sio_playback sio_recovery sio_redis_away
+	rest_server sio_auth sio_bounds sio_clients sio_no_stickiness sio_packets sio_playback sio_playback_player \
+	sio_recovery sio_redis_away
 
 e2e-cluster: all releases $(NODE_TESTS) ## the same on a cluster of Redis
 	SEGUE_TEST_REDIS=cluster node test/suite.mjs --side-by-side 4 $(REDIS_TESTS:%=test/e2e/%.test.mjs)
