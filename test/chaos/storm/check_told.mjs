@@ -80,15 +80,20 @@ function checkConnection(facts, entity, saws, order, marks, silences) {
         }
         heard.add(id);
     }
-    // What the histories of its welcomes, full or begun anew, leave out, nobody can tell it.
-    const anew = ({ t }) => silences.some(([since, until]) => t > since && t < until + NOTICED_MS);
-    const incomplete = (begin) => begin.full || anew(begin) || facts.forgot(e, 0, begin.t);
+    // What the histories of its welcomes, full or begun anew, leave out, nobody can tell it. A room is begun anew also when
+    // its own lease had run out, since its process stood still, and the others left before it was back.
+    const near = (list) => (begin) => list.some(([since, until]) => begin.t > since && begin.t < until + NOTICED_MS);
+    const [anew, lapsed] = [silences, silencesOf(saws)].map(near);
+    const alone = (begin) => lapsed(begin) && begin.history.length === 0;
+    const incomplete = (begin) => begin.full || anew(begin) || alone(begin) || facts.forgot(e, 0, begin.t);
     const holes = begins.filter((begin) => begin.c === c && incomplete(begin));
+    const wasBefore = (id, { t, history }) =>
+        history.length > 0 ? Number(id) < Number(history[0]) : facts.write(e, marks.get(id)).said < t;
     const numbers = [...heard].map(Number);
     const [from, to] = [Math.min(...numbers), Math.max(...numbers)];
     for (const id of order) {
         const inside = Number(id) > from && Number(id) < to;
-        if (inside && !heard.has(id) && !holes.some(({ history }) => Number(id) < Number(history[0] ?? Infinity))) {
+        if (inside && !heard.has(id) && !holes.some((begin) => wasBefore(id, begin))) {
             facts.violate("missed", `${c} was not told ${marks.get(id)} (${id}) of ${e}`);
         }
     }

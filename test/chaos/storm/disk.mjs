@@ -37,17 +37,18 @@ export class Disk {
         return join(this.#directory, "power.log");
     }
 
-    // The last confirmed length of each file, and whether one is being confirmed: {path: {begun, size, pending}}.
+    // The last confirmed length of each file, when it had been written last, and the same of one that is being confirmed:
+    // {path: {written, size, pending}}.
     #confirmed() {
         const files = {};
         const text = existsSync(this.#log) ? readFileSync(this.#log, "utf8") : "";
         for (const line of text.split("\n").filter(Boolean)) {
             const [step, ms, size, path] = line.split(" ");
-            const file = (files[path] ??= { begun: 0, size: 0, pending: null });
+            const file = (files[path] ??= { written: 0, size: 0, pending: null });
             if (step === "begin") {
                 file.pending = Number(ms);
             } else {
-                Object.assign(file, { begun: Number(ms), size: Number(size), pending: null });
+                Object.assign(file, { written: Number(ms), size: Number(size), pending: null });
             }
         }
         return files;
@@ -76,12 +77,12 @@ export class Disk {
         let bytes = 0;
         let since = Infinity;
         for (const path of this.#appended()) {
-            const { size = 0, begun = 0 } = files[path] ?? {};
+            const { size = 0, written = 0 } = files[path] ?? {};
             const length = statSync(path).size;
             if (length > size) {
                 bytes += length - size;
                 truncateSync(path, size);
-                since = Math.min(since, begun);
+                since = Math.min(since, written);
             }
         }
         return { bytes, since: this.fsync === "always" || bytes === 0 ? null : since };

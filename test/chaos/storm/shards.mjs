@@ -57,6 +57,14 @@ export class Shards {
         return owned;
     }
 
+    // A sentinel may not have heard of another's change of masters and undo it: they name a replica then for half a minute.
+    async #agreed() {
+        await this.redis.settled();
+        const named = (sentinel) => sentinel.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", this.redis.name);
+        const names = await Promise.all((this.redis.sentinels ?? []).map(named));
+        return names.every(([, port]) => port === names[0][1]);
+    }
+
     // Everybody lives, everybody agrees, every replica follows.
     async settled() {
         const follows = async (server) => {
@@ -67,10 +75,10 @@ export class Shards {
             (await Promise.all(this.redis.servers.map((one) => info(one, "replication")))).map((one) => one.role);
         await until(
             async () => {
-                this.#isCluster && (await this.redis.settled());
                 const count = (await roles()).filter((role) => role === "master").length;
                 return (
                     count === (this.#isCluster ? 3 : 1) &&
+                    (await this.#agreed()) &&
                     (await Promise.all(this.redis.servers.map(follows))).every(Boolean)
                 );
             },
@@ -101,19 +109,19 @@ export class Shards {
     }
 
     // A fault of a master. What it acknowledged until it died, or until it knew that it is no master any more, may be gone
-    // when another took over.
+    // when another took over; so may what another acknowledged (`took`) whom the sentinels then made a replica again.
     async #fault(who, entities, lost, why, act) {
         const master = await this.#pick(who);
         const owned = await this.#ownedBy(master, entities);
         const since = Date.now() - BEFORE_MS;
-        const died = await act(master);
+        const { died = null, took = false } = await act(master);
         const replaced = async () => (await info(master, "replication")).role === "slave";
         let end = null;
         for (const last = Date.now() + DECIDED_MS; end === null && Date.now() < last; await sleep(50)) {
             end = (await replaced().catch(() => false)) ? Date.now() : null;
         }
         await this.settled();
-        if (!(await this.masters).includes(master)) {
+        if (took || !(await this.masters).includes(master)) {
             lost(since, died ?? end ?? Date.now(), why, owned);
         }
     }
@@ -124,7 +132,7 @@ export class Shards {
             const died = Date.now();
             await sleep(ms);
             await master.start();
-            return died;
+            return { died };
         });
     }
 
@@ -133,7 +141,7 @@ export class Shards {
             master.freeze();
             await sleep(ms);
             master.thaw();
-            return null;
+            return {};
         });
     }
 
@@ -150,7 +158,7 @@ export class Shards {
                 const changed = async () => (await info(other, "replication")).role === "master";
                 await until(() => changed().catch(() => false), "the replica is the master", SETTLED_MS, 20);
                 from = Date.now();
-                return null;
+                return { took: true };
             });
             return;
         }

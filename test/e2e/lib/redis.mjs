@@ -195,7 +195,8 @@ export class Redis {
     }
 
     async call(...words) {
-        if (!this.#client) {
+        // A server that becomes a replica is made to drop its clients.
+        if (!this.#client || this.#client.isOver) {
             const client = await RespClient.open(this.#door);
             if (this.password) {
                 await client.call("AUTH", this.password);

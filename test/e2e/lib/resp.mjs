@@ -35,6 +35,10 @@ export class RespClient {
         });
     }
 
+    get isOver() {
+        return this.#dead !== null;
+    }
+
     // The reply as strings, numbers, null and arrays; an error reply is thrown.
     call(...words) {
         if (this.#dead) {
