@@ -447,7 +447,8 @@ void shards_flush(struct shards *shards)
 {
     tell_changed(shards);
     moves_go_on(shards);
-    if (shards->moves == NULL && !shards->any_changed) {
+    if (shards->moves == NULL && !shards->any_changed &&
+        uv_is_active((uv_handle_t *)&shards->nudge)) { /* not so before the start: it is none */
         uv_timer_stop(&shards->nudge);
     }
     pool_flush(&shards->pool);
