@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/codec.h"
 #include "common/log.h"
@@ -384,6 +385,20 @@ static void start_clockwork(struct gateway *gateway)
     watch_signal(gateway, &gateway->hangup, SIGHUP, on_hangup);
 }
 
+/* `hint`: NULL, or what to do. */
+static void say_no_door(enum log_level level, const char *option,
+                        const struct config_address *address, const char *why, const char *hint)
+{
+    bool v6 = strchr(address->host, ':') != NULL;
+    struct buf text = {0};
+
+    buf_addf(&text, v6 ? "[%s]:%u" : "%s:%u", address->host, address->port);
+    log_write(level, "cannot listen", LOG_TEXT("option", option),
+              LOG_STR("address", buf_str(&text)), LOG_TEXT("why", why),
+              LOG_TEXT(hint != NULL ? "hint" : NULL, hint));
+    buf_finish(&text);
+}
+
 /* A second process on a host that did not choose an admin address of its own goes without one;
  * a chosen address must be had. */
 static bool open_doors(struct gateway *gateway)
@@ -393,8 +408,7 @@ static bool open_doors(struct gateway *gateway)
 
     gateway->public_door = listen_open(gateway->net, &config->listen, false, "listening", &why);
     if (gateway->public_door == NULL) {
-        log_write(LOG_ERROR, "cannot listen", LOG_TEXT("option", "--listen"),
-                  LOG_TEXT("why", why));
+        say_no_door(LOG_ERROR, "--listen", &config->listen, why, NULL);
         return false;
     }
     if (config->admin_listen.off) {
@@ -405,9 +419,8 @@ static bool open_doors(struct gateway *gateway)
     if (gateway->admin_door == NULL) {
         enum log_level level = config->admin_listen.chosen ? LOG_ERROR : LOG_WARN;
 
-        log_write(level, "cannot listen", LOG_TEXT("option", "--admin-listen"),
-                  LOG_TEXT("why", why),
-                  LOG_TEXT("hint", "give each process an address of its own"));
+        say_no_door(level, "--admin-listen", &config->admin_listen, why,
+                    "give each process an address of its own");
         return !config->admin_listen.chosen;
     }
     return true;

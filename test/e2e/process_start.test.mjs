@@ -295,7 +295,7 @@ describe("starting a process", () => {
     test("a listener that cannot be had is one clear line and no success", async () => {
         const run = runOnce(["--listen", "203.0.113.7:0", "--admin-listen", ""], { SEGUE_JWT_SECRET: "s" });
         assert.ok(run.code > 0, `${run.code}`);
-        assert.match(run.stderr, /^[^\n]*warn configuration option=--jwt-secret[^\n]*\n[^\n]*--listen[^\n]*\n$/);
+        assert.match(run.stderr, /^[^\n]*warn configuration option=--jwt-secret[^\n]*\n[^\n]*--listen address=203\.0\.113\.7:0 [^\n]*\n$/);
     });
 
     describe("twins", () => {
