@@ -6,7 +6,6 @@
 #include "gateway/metrics.h"
 
 #include <dirent.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -234,14 +233,6 @@ static uint64_t resident_bytes(void)
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* In all arenas; memory that an allocation has to itself is counted apart. */
-static uint64_t allocated_bytes(void)
-{
-    struct mallinfo2 info = mallinfo2();
-
-    return (uint64_t)info.uordblks + (uint64_t)info.hblkhd;
-}
-
 static uint64_t cpu_us(void)
 {
     struct rusage used;
@@ -321,9 +312,6 @@ static void print_process(struct buf *to)
     }
     print_number(to, "process_resident_memory_bytes", "gauge", "Memory that is in RAM.",
                  resident_bytes());
-    print_number(to, "segue_allocated_bytes", "gauge",
-                 "Memory in use; what the allocator keeps for the next burst is not counted.",
-                 allocated_bytes());
     print_seconds(to, "process_cpu_seconds_total", "counter", "User and system time.",
                   cpu_us());
     print_number(to, "process_open_fds", "gauge", "Open files and sockets.", open_files());

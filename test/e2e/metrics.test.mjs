@@ -27,7 +27,6 @@ const NAMES = [
     ["segue_redis_up", "gauge", []],
     ["segue_redis_lost_total", "counter", []],
     ["segue_pending_calls", "gauge", []],
-    ["segue_allocated_bytes", "gauge", []],
     ["segue_loop_lag_seconds", "gauge", []],
     ["segue_draining", "gauge", []],
     ["segue_log_lines_lost_total", "counter", []],

@@ -216,7 +216,6 @@ static void every_family_of_the_contract_is_printed_with_its_type(void **state)
         {"segue_limited_total", "counter"},
         {"segue_channels", "gauge"},
         {"process_resident_memory_bytes", "gauge"},
-        {"segue_allocated_bytes", "gauge"},
         {"process_cpu_seconds_total", "counter"},
         {"process_open_fds", "gauge"},
         {"process_max_fds", "gauge"},

