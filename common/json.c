@@ -31,6 +31,21 @@ cJSON *json_parse(struct str text, const char **why)
     return item;
 }
 
+cJSON *json_parse_object(struct str text, char why[JSON_WHY_MAX])
+{
+    const char *reason;
+    cJSON *item = json_parse(text, &reason);
+
+    if (item == NULL) {
+        snprintf(why, JSON_WHY_MAX, "%s", reason);
+    } else if (!cJSON_IsObject(item)) {
+        snprintf(why, JSON_WHY_MAX, "must be a JSON object");
+        cJSON_Delete(item);
+        item = NULL;
+    }
+    return item;
+}
+
 static bool is_integer(const cJSON *item)
 {
     double number = item->valuedouble;

@@ -31,6 +31,8 @@ MUST_CHECK enum err json_check_envelope(struct str text, const char **why);
 /* Scans and parses; NULL with `*why` set when the text is not JSON by the rules above. The
  * caller deletes with cJSON_Delete. */
 MUST_CHECK cJSON *json_parse(struct str text, const char **why);
+/* The same where only an object will do. */
+MUST_CHECK cJSON *json_parse_object(struct str text, char why[JSON_WHY_MAX]);
 
 enum json_kind {
     JSON_TEXT,    /* string: `text` */

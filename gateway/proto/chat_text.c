@@ -49,16 +49,10 @@ static const struct verb *find_verb(const cJSON *json, char why[JSON_WHY_MAX])
 enum err chat_parse(struct str text, struct chat_command *command, char why[JSON_WHY_MAX])
 {
     const struct verb *verb;
-    const char *reason;
 
     memset(command, 0, sizeof(*command));
-    command->json = json_parse(text, &reason);
+    command->json = json_parse_object(text, why);
     if (command->json == NULL) {
-        snprintf(why, JSON_WHY_MAX, "%s", reason);
-        return ERR_INVALID;
-    }
-    if (!cJSON_IsObject(command->json)) {
-        snprintf(why, JSON_WHY_MAX, "must be a JSON object");
         return ERR_INVALID;
     }
     verb = find_verb(command->json, why);

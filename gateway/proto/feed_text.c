@@ -54,15 +54,10 @@ enum err feed_parse(struct str text, struct str id, enum feed_verb *verb,
         {.name = "type", .kind = JSON_TEXT, .required = true},
         {.name = "payload", .kind = JSON_OBJECT, .required = true},
     };
-    const char *reason;
-    cJSON *json = json_parse(text, &reason);
+    cJSON *json = json_parse_object(text, why);
     enum err err = ERR_INVALID;
 
-    if (json == NULL) {
-        snprintf(why, JSON_WHY_MAX, "%s", reason);
-    } else if (!cJSON_IsObject(json)) {
-        snprintf(why, JSON_WHY_MAX, "must be a JSON object");
-    } else if (json_read(json, fields, 2, why) == ERR_OK) {
+    if (json != NULL && json_read(json, fields, 2, why) == ERR_OK) {
         err = find_verb(fields[0].text, verb, why);
         if (err == ERR_OK) {
             err = check_id(fields[1].item, id, why);

@@ -192,16 +192,10 @@ enum err player_parse(struct str text, struct player_command *command, char why[
 {
     const struct verb *verb;
     const cJSON *fields;
-    const char *reason;
 
     memset(command, 0, sizeof(*command));
-    command->json = json_parse(text, &reason);
+    command->json = json_parse_object(text, why);
     if (command->json == NULL) {
-        snprintf(why, JSON_WHY_MAX, "%s", reason);
-        return ERR_INVALID;
-    }
-    if (!cJSON_IsObject(command->json)) {
-        snprintf(why, JSON_WHY_MAX, "must be a JSON object");
         return ERR_INVALID;
     }
     verb = find_verb(command->json, why);

@@ -208,6 +208,28 @@ static void only_objects_have_fields(void **state)
     }
 }
 
+static void what_is_parsed_as_an_object_is_one_or_says_why_not(void **state)
+{
+    static const struct {
+        const char *text, *why;
+    } rows[] = {
+        {"{\"a\":1}", NULL},
+        {"[{}]", "must be a JSON object"},
+        {"null", "must be a JSON object"},
+        {"{\"a\":}", "unexpected character"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char why[JSON_WHY_MAX] = "unset";
+        cJSON *object = json_parse_object(str_of(rows[i].text), why);
+
+        assert_int_equal(object != NULL, rows[i].why == NULL);
+        assert_string_equal(why, rows[i].why != NULL ? rows[i].why : "unset");
+        cJSON_Delete(object);
+    }
+}
+
 static void a_sentence_is_cut_to_its_room(void **state)
 {
     char name[2 * JSON_WHY_MAX];
@@ -419,6 +441,7 @@ int main(void)
         cmocka_unit_test(a_missing_field_is_named),
         cmocka_unit_test(a_wanted_field_stands_there_once),
         cmocka_unit_test(only_objects_have_fields),
+        cmocka_unit_test(what_is_parsed_as_an_object_is_one_or_says_why_not),
         cmocka_unit_test(a_sentence_is_cut_to_its_room),
         cmocka_unit_test(written_text_is_escaped),
         cmocka_unit_test(written_text_reads_back_as_the_same),
