@@ -4,18 +4,16 @@
 
 import { deviceCard, queueRow } from "./device-card.js";
 import { clockFace, element, isResting, label, partsOf, setText, statusDetail, statusWord } from "./page.js";
+import { SeekBar } from "./seek-bar.js";
 import { findTrack, PLAYLIST, TRACKS, waveOf } from "./tracks.js";
 
 const BARS = 72; // the width of the drawing in player.html
-const SEEK_SETTLES_MS = 120;
-const KEY_STEPS = { ArrowLeft: -5, ArrowDown: -5, ArrowRight: 5, ArrowUp: 5, PageDown: -30, PageUp: 30 };
 
 export class DeviceView {
     #device;
     #parts = {};
     #shownTrack = undefined;
-    #seekTimer = 0;
-    #seeking = false;
+    #seekBar;
 
     // Without onRemove the device stays.
     constructor(device, { onRemove } = {}) {
@@ -56,28 +54,7 @@ export class DeviceView {
         remove.addEventListener("click", () => onRemove());
         plug.addEventListener("click", () => (isResting(device.link) ? device.open() : device.close()));
         wireFold.addEventListener("toggle", () => this.#drawWire());
-        seek.addEventListener("input", () => this.#seekSoon());
-        seek.addEventListener("change", () => this.#seekSoon());
-        seek.addEventListener("keydown", (event) => this.#seekByKey(event));
-    }
-
-    // While a finger or a key is moving the position, the position is theirs; it is sent when it rests.
-    #seekSoon() {
-        clearTimeout(this.#seekTimer);
-        this.#seeking = true;
-        this.#seekTimer = setTimeout(() => {
-            this.#seeking = false;
-            this.#device.seek(Number(this.#parts.seek.value));
-        }, SEEK_SETTLES_MS);
-    }
-
-    #seekByKey(event) {
-        const step = KEY_STEPS[event.key];
-        if (step !== undefined && !event.altKey && !event.ctrlKey && !event.metaKey) {
-            event.preventDefault();
-            this.#parts.seek.value = Number(this.#parts.seek.value) + step;
-            this.#seekSoon();
-        }
+        this.#seekBar = new SeekBar(seek, (seconds) => device.seek(seconds));
     }
 
     draw() {
@@ -178,10 +155,7 @@ export class DeviceView {
 
     tick() {
         const { seek, elapsed, detail } = this.#parts;
-        const seconds = this.#seeking ? Number(seek.value) : this.#device.position;
-        if (!this.#seeking) {
-            seek.value = seconds;
-        }
+        const seconds = this.#seekBar.show(this.#device.position);
         const text = clockFace(seconds);
         if (elapsed.textContent !== text) {
             elapsed.textContent = text;

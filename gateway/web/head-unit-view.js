@@ -3,10 +3,9 @@
 // Everything from the server is set as text, never as markup.
 
 import { clockFace, isResting, label, partsOf, setText, statusDetail, statusWord, template } from "./page.js";
+import { SeekBar } from "./seek-bar.js";
 
 const SKIP_S = 15;
-const SEEK_SETTLES_MS = 120;
-const KEY_STEPS = { ArrowLeft: -5, ArrowDown: -5, ArrowRight: 5, ArrowUp: 5, PageDown: -30, PageUp: 30 };
 
 const screen = template(`<section class="car" aria-label="Car">
   <header class="car-head">
@@ -59,8 +58,7 @@ const screen = template(`<section class="car" aria-label="Car">
 export class HeadUnitView {
     #unit;
     #parts;
-    #seekTimer = 0;
-    #seeking = false;
+    #seekBar;
 
     constructor(unit) {
         this.#unit = unit;
@@ -79,28 +77,7 @@ export class HeadUnitView {
         back.addEventListener("click", () => unit.skip(-SKIP_S));
         forward.addEventListener("click", () => unit.skip(SKIP_S));
         plug.addEventListener("click", () => (isResting(unit.link) ? unit.open() : unit.close()));
-        seek.addEventListener("input", () => this.#seekSoon());
-        seek.addEventListener("change", () => this.#seekSoon());
-        seek.addEventListener("keydown", (event) => this.#seekByKey(event));
-    }
-
-    // While a finger or a key is moving the position, the position is theirs; it is sent when it rests.
-    #seekSoon() {
-        clearTimeout(this.#seekTimer);
-        this.#seeking = true;
-        this.#seekTimer = setTimeout(() => {
-            this.#seeking = false;
-            this.#unit.seek(Number(this.#parts.seek.value));
-        }, SEEK_SETTLES_MS);
-    }
-
-    #seekByKey(event) {
-        const step = KEY_STEPS[event.key];
-        if (step !== undefined && !event.altKey && !event.ctrlKey && !event.metaKey) {
-            event.preventDefault();
-            this.#parts.seek.value = Number(this.#parts.seek.value) + step;
-            this.#seekSoon();
-        }
+        this.#seekBar = new SeekBar(seek, (seconds) => unit.seek(seconds));
     }
 
     draw() {
@@ -156,10 +133,7 @@ export class HeadUnitView {
 
     tick() {
         const { seek, elapsed, detail, clock } = this.#parts;
-        const seconds = this.#seeking ? Number(seek.value) : this.#unit.position;
-        if (!this.#seeking) {
-            seek.value = seconds;
-        }
+        const seconds = this.#seekBar.show(this.#unit.position);
         const text = clockFace(seconds);
         if (elapsed.textContent !== text) {
             elapsed.textContent = text;
