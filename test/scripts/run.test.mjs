@@ -66,6 +66,12 @@ test("what it prints is enough for two devices that follow each other", async (t
     await pausedFromOneToTheOther(two, one);
 });
 
+test("scripts/top finds it, whatever its port", async (t) => {
+    await started(t);
+    const look = () => JSON.parse(run("top", ["--once", "--json", "--interval", "0.1"]).stdout);
+    await until(() => look().processes.some(({ state }) => state === "up"), "a process that runs here");
+});
+
 test("every address that it prints is a page", async (t) => {
     const segue = await started(t);
     const pages = [...segue.script.output.matchAll(/http:\/\/localhost(:\d+\/\w*)/g)].map(([, rest]) => rest);
