@@ -4,15 +4,12 @@
 // power.c, preloaded, notes what was confirmed, and a loss of power cuts the files back to that, the worst that a disk may
 // do. With `always` Redis confirms before it answers, with `everysec` about once a second.
 
-import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 
 import { Redis } from "../../e2e/lib/redis.mjs";
 import { removeDirectory, temporaryDirectory } from "../../e2e/lib/keeper.mjs";
-
-const SOURCE = fileURLToPath(new URL("power.c", import.meta.url));
+import { preloaded } from "./preload.mjs";
 
 export class Disk {
     redis;
@@ -23,11 +20,7 @@ export class Disk {
     static async start(fsync) {
         const disk = new Disk();
         disk.fsync = fsync;
-        const library = join(disk.#directory, "power.so");
-        const built = spawnSync(process.env.CC ?? "cc", ["-shared", "-fPIC", "-O1", "-o", library, SOURCE, "-ldl"]);
-        if (built.status !== 0) {
-            throw new Error(`power.c: ${built.error ?? built.stderr}`);
-        }
+        const library = preloaded("power", disk.#directory);
         const args = ["--appendfsync", fsync, "--auto-aof-rewrite-percentage", "0"];
         disk.redis = await Redis.start({ args, env: { LD_PRELOAD: library, POWER_LOG: disk.#log } });
         return disk;

@@ -1,6 +1,6 @@
 /* What of a file is safe when the machine loses power: preloaded into redis-server, notes in
- * the file POWER_LOG how long each file was when an fdatasync of it began and ended, and when it
- * had been written last: while an `everysec` fdatasync waits for its thread, Redis answers
+ * the file POWER_LOG how long each file was when an fdatasync of it began and ended, and when
+ * it had been written last: while an `everysec` fdatasync waits for its thread, Redis answers
  * without writing. One line per step: "begin MS BYTES PATH" or "end MS BYTES PATH". */
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -9,16 +9,18 @@ import { join } from "node:path";
 
 import { Gateway } from "../../e2e/lib/gateway.mjs";
 import { removeDirectory, temporaryDirectory } from "../../e2e/lib/keeper.mjs";
-import { patient, sleep, until } from "../../e2e/lib/patience.mjs";
+import { patient, SLOW, sleep, until } from "../../e2e/lib/patience.mjs";
 import { SECRET } from "../../e2e/lib/token.mjs";
 import { PING_MS, QUEUE } from "./actors.mjs";
 import { KEY } from "./backend.mjs";
 import { Disk } from "./disk.mjs";
+import { preloaded } from "./preload.mjs";
 import { Shards } from "./shards.mjs";
 import { Wires } from "../../e2e/lib/wires.mjs";
 
 const LINES = 20000; // of the feed `news`, one a second
 const SETTLED_MS = 4000; // a process of that age has what it needs
+const EMPTY = 3 * 1024 * 1024; // what a gateway without clients has more in RAM than when it began, at most
 
 export class Stage {
     slots = []; // {number, gateway, link, state, past}
@@ -30,6 +32,7 @@ export class Stage {
     #tasks = new Set();
     #logs;
     #entities;
+    #preload = {}; // a sanitizer has memory of its own, and wants to be first
 
     // logs: the directory where the logs of all processes go.
     // entities: those that a history tells of.
@@ -42,6 +45,9 @@ export class Stage {
             stage.disk = await Disk.start(fsync);
         } else {
             stage.shards = await Shards.start(redis, fsync);
+        }
+        if (SLOW === 1) {
+            stage.#preload = { LD_PRELOAD: preloaded("trim", stage.#directory) };
         }
         stage.news = join(stage.#directory, "news.txt");
         writeFileSync(stage.news, Array.from({ length: LINES }, (_, i) => `${i + 1}\n`).join(""));
@@ -72,7 +78,7 @@ export class Stage {
     async #launch(slot) {
         const gateway = await Gateway.start({
             ready: false,
-            env: { SEGUE_JWT_SECRET: SECRET },
+            env: { SEGUE_JWT_SECRET: SECRET, ...this.#preload },
             flags: {
                 redis: slot.link ? `redis://127.0.0.1:${slot.link.port}` : this.shards.url(),
                 "api-key": KEY,
@@ -85,7 +91,7 @@ export class Stage {
                 feed: `news=${this.news}:1`,
             },
         });
-        Object.assign(slot, { gateway, state: "up", began: Date.now() });
+        Object.assign(slot, { gateway, state: "up", began: Date.now(), bytes: gateway.residentBytes() });
         this.ports[slot.number] = gateway.port;
         gateway.ended.then(({ code, signal }) => {
             if (slot.gateway === gateway && slot.state === "up") {
@@ -131,6 +137,11 @@ export class Stage {
                 this.memory.set(gateway.pid, known);
             }
         }
+    }
+
+    // Of a gateway without clients: what they needed is free.
+    isEmpty({ gateway, bytes }) {
+        return SLOW > 1 || gateway.residentBytes() < bytes + EMPTY;
     }
 
     // Does it; the answer is false when there is nobody to do it to. What it takes to end it goes on behind.

@@ -320,7 +320,8 @@ export class Storm {
 
     // When everybody has gone, nothing of them is left in the gateways.
     async #leftovers() {
-        for (const { gateway, number, state } of this.stage.slots) {
+        for (const slot of this.stage.slots) {
+            const { gateway, number, state } = slot;
             if (state !== "up") {
                 continue;
             }
@@ -328,7 +329,9 @@ export class Storm {
             const empty = async () => {
                 const metrics = await gateway.metrics();
                 left = { connections: metrics.get("segue_connections"), channels: metrics.get("segue_channels") };
-                return left.connections === 0 && left.channels <= 1; // that of the adapter or of everybody may stay
+                left.more = gateway.residentBytes() - slot.bytes;
+                // The channel of the adapter or of everybody may stay.
+                return left.connections === 0 && left.channels <= 1 && this.stage.isEmpty(slot);
             };
             await until(empty, () => `nothing is left in gateway ${number}: ${JSON.stringify(left)}`, 15000, 200);
         }
