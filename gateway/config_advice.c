@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "gateway/config_value.h"
@@ -119,6 +120,51 @@ static void advise(const char *option, const char *why)
     log_write(LOG_WARN, "configuration", LOG_TEXT("option", option), LOG_TEXT("why", why));
 }
 
+/* Whether they differ in one letter that is missing, too many or another one, or in two that
+ * changed places. */
+static bool is_slip_of(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    while (a_len > 0 && b_len > 0 && *a == *b) {
+        a++, a_len--;
+        b++, b_len--;
+    }
+    while (a_len > 0 && b_len > 0 && a[a_len - 1] == b[b_len - 1]) {
+        a_len--;
+        b_len--;
+    }
+    return (a_len <= 1 && b_len <= 1) ||
+           (a_len == 2 && b_len == 2 && a[0] == b[1] && a[1] == b[0]);
+}
+
+/* A wrong flag is refused; a variable may be somebody else's, so only what looks like a slip is
+ * told. Its value is not looked at. */
+static void advise_of_variable(const char *name, size_t len)
+{
+    char twin[CONFIG_TWIN_MAX], meant[CONFIG_TWIN_MAX] = "";
+    size_t count;
+    const struct config_option *options = config_options(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (!config_takes_value(&options[i])) {
+            continue;
+        }
+        config_twin(&options[i], twin);
+        if (strlen(twin) == len && memcmp(twin, name, len) == 0) {
+            return;
+        }
+        if (is_slip_of(name, len, twin, strlen(twin))) {
+            snprintf(meant, sizeof(meant), "%s", twin);
+        }
+    }
+    if (meant[0] != '\0') {
+        char why[CONFIG_WHY_MAX];
+
+        snprintf(why, sizeof(why), "no option has this variable: is %s meant?", meant);
+        log_write(LOG_WARN, "configuration", LOG_STR("option", str_from(name, len)),
+                  LOG_TEXT("why", why));
+    }
+}
+
 void config_advise(const struct config *config)
 {
     size_t count;
@@ -137,5 +183,8 @@ void config_advise(const struct config *config)
             advise(name, "a secret in a flag can be read by everybody on this host: give it as "
                          "variable");
         }
+    }
+    for (char **entry = environ; *entry != NULL; entry++) {
+        advise_of_variable(*entry, strcspn(*entry, "="));
     }
 }

@@ -157,6 +157,17 @@ describe("starting a process", () => {
         assert.deepEqual(accepts(["--jwt-secret", "short"]), ["jwt-secret", "jwt-secret"]);
     });
 
+    test("a variable that is one slip away from an option's is told, another one is somebody else's", () => {
+        const slips = { SEGUE_ORIGIN: "SEGUE_ORIGINS", SEGUE_FEEDS: "SEGUE_FEED", SEGUE_RATF: "SEGUE_RATE", SEGEU_REDIS: "SEGUE_REDIS" };
+        for (const [name, meant] of Object.entries(slips)) {
+            const [line, ...more] = accepts([], { SEGUE_JWT_SECRET: SECRET, [name]: "hunter2" });
+            assert.ok(line.endsWith(`warn configuration option=${name} why="no option has this variable: is ${meant} meant?"`), line);
+            assert.deepEqual(more, []);
+        }
+        const others = { SEGUE_PORT: "8080", SEGUE_REDIS_PORT: "1", SEGUE_BIN: "x", SEGUE_: "", S: "", SEGUE_RATE: "5", SEGUE_BURST: "7", SEGUE_ORIGINSES: "x" };
+        assert.deepEqual(accepts([], { SEGUE_JWT_SECRET: SECRET, ...others }), []);
+    });
+
     test("--check-config takes every form of an address, a number and a list", () => {
         accepts(["--redis", "redis://127.0.0.1:1", "--jwt-secret", "s"]);
         accepts([], { SEGUE_JWT_SECRET: "s", SEGUE_REDIS: "redis://user:pass@redis.example:6380/5" });
