@@ -12,7 +12,8 @@ enum {
     WRITE_PARTS = 64,              /* messages per system call */
     OUT_FEW = 8,                   /* messages that a queue holds without more memory */
     OUTS_KEPT = 1024,              /* spare queues */
-    LINGER_MS = 2000,              /* how long a peer may take to close after us */
+    PART_MS = 1000,                /* how long a peer may take to say farewell */
+    LINGER_MS = 2000,              /* how long it may take to close after us */
     LINGER_BYTES = 8 * 1024 * 1024 /* ... and how much of what it still sends is thrown away */
 };
 
@@ -194,6 +195,22 @@ void conn_end(struct conn *conn, enum reason reason)
     want_flush(conn);
 }
 
+void conn_part(struct conn *conn, enum reason reason)
+{
+    if (conn->state == CONN_OPEN) {
+        conn->waits = true;
+        conn_end(conn, reason);
+    }
+}
+
+void conn_parted(struct conn *conn)
+{
+    if (conn->waits) {
+        conn->waits = false;
+        want_flush(conn);
+    }
+}
+
 /* ---- in ---- */
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -245,6 +262,8 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
     conn->wasted += (uint32_t)count;
     if (conn->wasted > linger_bytes(conn)) {
         conn_cut(conn, conn->reason);
+    } else if (conn->waits) {
+        conn->layer->parting(conn->upper, str_from(buf->base, (size_t)count));
     }
 }
 
@@ -448,6 +467,10 @@ static void settle(struct conn *conn)
         conn_cut(conn, conn->reason);
         return;
     }
+    if (conn->state == CONN_ENDING && conn->waits) {
+        wheel_set(&conn->net->wheel, &conn->timer, PART_MS);
+        return;
+    }
     if (conn->state == CONN_ENDING) {
         if (out == NULL) {
             out = conn->out = out_take(conn->net);
@@ -511,6 +534,8 @@ void conn_timer_fired(struct wheel_timer *timer)
 
     if (conn->state == CONN_OPEN) {
         conn->layer->timeout(conn->upper);
+    } else if (conn->waits && (conn->out == NULL || conn->out->count == 0)) {
+        conn_parted(conn);
     } else {
         conn_cut(conn, conn->reason);
     }

@@ -9,6 +9,10 @@
  * CLOSED
  *       +--conn_cut--------------------------------------------------------------------------^
  *
+ * Who ends by conn_part waits with the FIN until the peer has said farewell as well, or for a
+ * second: a balancer between the two that gets a FIN while the peer is still talking resets
+ * the peer, and our last words are lost.
+ *
  * The layer above (http, then ws) is told of the end once, from libuv's close callback, and
  * frees its own things there. */
 #ifndef SEGUE_NET_CONN_H
@@ -31,6 +35,7 @@ struct conn_layer {
     void (*timeout)(void *upper); /* conn_deadline came */
     void (*drained)(void *upper); /* the queue is empty again after it was full; may be NULL */
     void (*restart)(void *upper); /* the process ends: say so and go */
+    void (*parting)(void *upper, struct str bytes);  /* what comes after conn_part */
     void (*about)(void *upper, struct ending *to);   /* what ends; NULL: it was HTTP */
     void (*closed)(void *upper, enum reason reason); /* the last call: free `upper` */
 };
@@ -59,6 +64,7 @@ struct conn {
     bool dirty;
     bool paused;
     bool peer_done; /* its FIN came */
+    bool waits;     /* for the peer's farewell, with our FIN */
     bool admin;
     bool counted; /* against --max-connections */
     bool told;    /* that the process ends */
@@ -84,6 +90,8 @@ void conn_pause(struct conn *conn, bool paused);
 void conn_deadline(struct conn *conn,
                    uint64_t in_ms); /* one per connection; moves the last one; while OPEN */
 void conn_end(struct conn *conn, enum reason reason);
+void conn_part(struct conn *conn, enum reason reason);
+void conn_parted(struct conn *conn); /* after conn_part: the peer's farewell came */
 void conn_cut(struct conn *conn, enum reason reason);
 
 void conn_free_outs(struct net *net);             /* empties the pool of queues */

@@ -1,8 +1,8 @@
 /* WebSocket (RFC 6455) on a connection: the handshake, messages in, frames out, the heartbeat,
  * the close.
  *
- *     OPENING --session accepts: 101--> OPEN --close frame sent--> the connection ends
- *        +-----session refuses: HTTP error------------------------^
+ *     OPENING --session accepts: 101--> OPEN --close frame sent, and theirs came--> the end
+ *        +-----session refuses: HTTP error------------------------------------------^
  *
  * When the process ends, the close frame goes first and the session later: what a client said
  * before it knew is taken still, until its own close frame comes (or LEAVE_MS have passed). It
@@ -69,28 +69,44 @@ static void send_anyway(struct ws *ws, unsigned opcode, struct str payload)
     msg_unref(msg);
 }
 
-static void say_why(struct ws *ws, enum reason reason)
+/* False: there is nothing to say. */
+static bool say_why(struct ws *ws, enum reason reason)
 {
     unsigned code = reason_code(reason);
     struct buf payload = {0};
 
-    if (code != 0) {
-        buf_add_char(&payload, (char)(code >> 8));
-        buf_add_char(&payload, (char)code);
-        buf_add_text(&payload, ws->kind->wordless ? "" : reason_word(reason));
-        send_anyway(ws, OPCODE_CLOSE, buf_str(&payload));
-        buf_finish(&payload);
+    if (code == 0) {
+        return false;
     }
+    buf_add_char(&payload, (char)(code >> 8));
+    buf_add_char(&payload, (char)code);
+    buf_add_text(&payload, ws->kind->wordless ? "" : reason_word(reason));
+    send_anyway(ws, OPCODE_CLOSE, buf_str(&payload));
+    buf_finish(&payload);
+    return true;
 }
 
-/* Says why and ends the connection; the session is detached by now or is so here. */
-static void close_with(struct ws *ws, enum reason reason)
+/* Says why and ends the connection; the session is detached by now or is so here. Who was told
+ * before that the process ends has had his time, and who breaks the protocol (`deaf`) can't be
+ * heard any more: they are not waited for. */
+static void end_with(struct ws *ws, enum reason reason, bool deaf)
 {
+    bool told;
+
     if (ws->session != NULL) {
         session_ended(ws->session);
     }
-    say_why(ws, reason);
-    conn_end(ws->conn, ws->leaving ? REASON_RESTART : reason);
+    told = say_why(ws, reason);
+    if (told && !deaf && !ws->leaving) {
+        conn_part(ws->conn, reason);
+    } else {
+        conn_end(ws->conn, ws->leaving ? REASON_RESTART : reason);
+    }
+}
+
+static void close_with(struct ws *ws, enum reason reason)
+{
+    end_with(ws, reason, false);
 }
 
 static void schedule(struct ws *ws)
@@ -184,16 +200,29 @@ static void on_reply(void *owner, struct str frame)
 
 static const struct ws_events events = {on_message, on_ping, on_pong, on_reply};
 
+static bool has_reader(struct ws *ws)
+{
+    if (ws->reader == NULL) {
+        ws->reader = ws_reader_borrow(&ws->conn->net->readers, config_of(ws)->max_message);
+    }
+    return ws->reader != NULL;
+}
+
+/* What a client says after our close frame counts for nothing, but for its own. */
+static void part(struct ws *ws, struct str bytes)
+{
+    if (!has_reader(ws) || ws_reader_part(ws->reader, bytes)) {
+        conn_parted(ws->conn);
+    }
+}
+
 static void feed(struct ws *ws, struct str bytes)
 {
     struct net *net = ws->conn->net;
     enum reason reason = REASON_INTERNAL;
     enum ws_outcome outcome = WS_FAILED;
 
-    if (ws->reader == NULL) {
-        ws->reader = ws_reader_borrow(&net->readers, net->services->config->max_message);
-    }
-    if (ws->reader != NULL) {
+    if (has_reader(ws)) {
         outcome = ws_reader_feed(ws->reader, &events, ws, bytes, &reason);
     }
     switch (outcome) {
@@ -211,7 +240,9 @@ static void feed(struct ws *ws, struct str bytes)
         break;
     case WS_FAILED:
         if (ws->conn->state == CONN_OPEN) {
-            close_with(ws, reason);
+            end_with(ws, reason, true);
+        } else {
+            part(ws, str_from("", 0)); /* it may have said farewell already */
         }
         break;
     }
@@ -345,7 +376,7 @@ static void on_restart(void *upper)
         ws_close(ws, REASON_RESTART);
         return;
     }
-    say_why(ws, REASON_RESTART);
+    (void)say_why(ws, REASON_RESTART);
     ws->leaving = true;
     ws->ping_ms = UINT64_MAX;
     ws->pong_ms = 0;
@@ -353,6 +384,11 @@ static void on_restart(void *upper)
     if (ws->early.len == 0) { /* else it is due as it is */
         schedule(ws);
     }
+}
+
+static void on_parting(void *upper, struct str bytes)
+{
+    part(upper, bytes);
 }
 
 static void about(void *upper, struct ending *to)
@@ -384,6 +420,7 @@ static const struct conn_layer layer = {
     .timeout = on_timeout,
     .drained = on_drained,
     .restart = on_restart,
+    .parting = on_parting,
     .about = about,
     .closed = on_closed,
 };

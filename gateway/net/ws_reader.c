@@ -293,6 +293,11 @@ static void give_close(struct ws_reader *reader, struct str bytes)
     }
 }
 
+static void skip_close(struct border *border, struct str bytes)
+{
+    border->payload_left -= border->payload_left < bytes.len ? border->payload_left : bytes.len;
+}
+
 static void feed(struct ws_reader *reader, struct str bytes)
 {
     struct border *border = &reader->border;
@@ -300,13 +305,28 @@ static void feed(struct ws_reader *reader, struct str bytes)
     struct str seen = follow(border, reader->max_message, bytes);
 
     give(reader, seen);
-    if (!border->closing || reader->failed != REASON_COUNT) {
+    if (!border->closing) {
+        return;
+    }
+    if (reader->failed != REASON_COUNT) {
+        skip_close(border, str_skip(bytes, seen.len));
         return;
     }
     if (!was_closing) {
         buf_clear(&reader->message);
     }
     give_close(reader, str_skip(bytes, seen.len));
+}
+
+bool ws_reader_part(struct ws_reader *reader, struct str bytes)
+{
+    struct border *border = &reader->border;
+    struct str seen = follow(border, reader->max_message, bytes);
+
+    if (border->closing) {
+        skip_close(border, str_skip(bytes, seen.len));
+    }
+    return border->wrong != REASON_COUNT || (border->closing && border->payload_left == 0);
 }
 
 enum ws_outcome ws_reader_feed(struct ws_reader *reader, const struct ws_events *events,

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "common/buf.h"
+#include "common/err.h"
 #include "common/reason.h"
 
 struct ws_reader;
@@ -28,11 +29,14 @@ enum ws_outcome {
 
 struct ws_reader *ws_reader_create(uint64_t max_message);
 void ws_reader_destroy(struct ws_reader *reader);
-/* After anything but WS_BOUNDARY and WS_MORE the reader can only be destroyed. A callback may
- * call ws_reader_stop. */
+/* After anything but WS_BOUNDARY and WS_MORE the reader can only part. A callback may call
+ * ws_reader_stop. */
 enum ws_outcome ws_reader_feed(struct ws_reader *reader, const struct ws_events *events,
                                void *owner, struct str bytes, enum reason *reason);
 void ws_reader_stop(struct ws_reader *reader); /* what follows is not wanted any more */
+/* Takes what comes when nothing more is wanted. Whether the peer's close frame has come, or
+ * can't be known any more. */
+MUST_CHECK bool ws_reader_part(struct ws_reader *reader, struct str bytes);
 
 /* Spare readers, some 9 KB each. {0} is empty. */
 struct ws_reader_pool {
