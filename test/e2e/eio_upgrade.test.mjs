@@ -290,8 +290,7 @@ describe("the upgrade of Engine.IO", { concurrency: 8 }, () => {
     });
 
     test("the rate of a session goes with it", async (t) => {
-        // Without a balancer: haproxy resets a client that is still sending when the gateway ends, and the code is lost.
-        const slow = await testSite(t, { gateways: 2, flags: { rate: 5, burst: 20 }, front: false });
+        const slow = await testSite(t, { gateways: 2, flags: { rate: 5, burst: 20 } });
         const polling = await slow.pollingOf(slow.user());
         await polling.send(...Array.from({ length: 19 }, () => PING));
         const wire = await slow.wire(1, { sid: polling.sid });

@@ -1,5 +1,6 @@
-/* The WebSocket reader: hostile bytes, whole and in pieces, say the same; messages are bounded
- * and text is UTF-8; a reader at a boundary is as new.
+/* The WebSocket reader: hostile bytes, whole and in pieces, say the same, also when nothing but
+ * a farewell is waited for; messages are bounded and text is UTF-8; a reader at a boundary is
+ * as new.
  *
  * The input's first byte decides how the rest is cut. */
 #include "test/fuzz/fuzz.h"
@@ -68,6 +69,25 @@ static void feed(struct ws_reader *reader, struct str bytes, size_t size, size_t
     }
 }
 
+/* Whether a farewell is found in the bytes; once it is, it stays so. */
+static bool part(struct ws_reader *reader, struct str bytes, size_t size, size_t step)
+{
+    bool parted = false;
+
+    while (bytes.len > 0) {
+        size_t len = size < bytes.len ? size : bytes.len;
+        char *piece = mem_copy(bytes.at, len);
+        bool now = ws_reader_part(reader, str_from(piece, len));
+
+        MUST(now || !parted);
+        parted = now;
+        mem_free(piece);
+        bytes = str_skip(bytes, len);
+        size = 1 + (size + step) % 64;
+    }
+    return parted;
+}
+
 static void must_agree(const struct record *a, const struct record *b)
 {
     MUST(a->outcome == b->outcome);
@@ -100,6 +120,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (first.outcome == WS_BOUNDARY) {
         feed(pieces, bytes, bytes.len, 0, &again);
         must_agree(&first, &again);
+    }
+    if (first.outcome == WS_BOUNDARY || first.outcome == WS_MORE) {
+        ws_reader_stop(whole);
+        ws_reader_stop(pieces);
+        MUST(part(whole, bytes, bytes.len, 0) == part(pieces, bytes, 1 + cut % 16, cut / 16));
     }
     ws_reader_destroy(whole);
     ws_reader_destroy(pieces);

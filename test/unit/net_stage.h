@@ -215,6 +215,13 @@ static inline void client_wait_end(struct client *client)
     assert_true(client->ended);
 }
 
+/* A WebSocket client that has got a close frame answers it, and the gateway hangs up. */
+static inline void client_part(struct client *client)
+{
+    client_push(client, STR("\x88\x80\0\0\0\0"));
+    client_wait_end(client);
+}
+
 /* Nothing more comes, and the connection stays. */
 static inline void client_hears_nothing(struct client *client)
 {

@@ -99,6 +99,14 @@ static void on_restart(void *upper)
     conn_end(upper, REASON_RESTART);
 }
 
+static void on_parting(void *upper, struct str bytes)
+{
+    hear(upper, 'p');
+    if (str_equal(bytes, STR("farewell"))) {
+        conn_parted(upper);
+    }
+}
+
 static void on_closed(void *upper, enum reason reason)
 {
     hear(upper, 'c');
@@ -106,8 +114,8 @@ static void on_closed(void *upper, enum reason reason)
     layer.closed++;
 }
 
-static const struct conn_layer recorder = {on_data,    on_eof, on_timeout, on_drained,
-                                           on_restart, NULL,   on_closed};
+static const struct conn_layer recorder = {on_data,    on_eof,     on_timeout, on_drained,
+                                           on_restart, on_parting, NULL,       on_closed};
 
 /* ---- the door ---- */
 
@@ -558,6 +566,66 @@ static void a_peer_that_never_closes_is_cut_after_two_seconds(void **state)
     client_close(&client);
 }
 
+static void our_fin_waits_for_the_peers_farewell(void **state)
+{
+    struct client client = client_open();
+    struct conn *conn = stage_conn();
+    struct buf expected = {0};
+
+    (void)state;
+    send_many(conn, 3, 65536, &expected);
+    conn_part(conn, REASON_RATE);
+    client_send(&client, conn, STR("still talking"));
+    client_wait(&client, expected.len);
+    client_hears_nothing(&client);
+    client_send(&client, conn, STR("and on"));
+    assert_heard("pp");
+    client_push(&client, STR("farewell"));
+    client_wait_end(&client);
+    assert_heard("p");
+    client_push(&client, STR("too late"));
+    assert_true(stage_has(conn));
+    client_close(&client);
+    stage_wait_gone(conn);
+    assert_heard("c");
+    assert_int_equal(layer.reason, REASON_RATE);
+    buf_finish(&expected);
+}
+
+static void without_a_farewell_it_waits_a_second(void **state)
+{
+    struct client client = client_open();
+    struct conn *conn = stage_conn();
+
+    (void)state;
+    conn_part(conn, REASON_RATE);
+    stage_pass(900);
+    client_hears_nothing(&client);
+    stage_pass(200);
+    client_wait_end(&client);
+    assert_heard("");
+    stage_pass(1900);
+    assert_true(stage_has(conn));
+    stage_pass(200);
+    assert_false(stage_has(conn));
+    assert_heard("c");
+    client_close(&client);
+}
+
+static void a_peer_may_close_without_a_farewell(void **state)
+{
+    struct client client = client_open();
+    struct conn *conn = stage_conn();
+
+    (void)state;
+    conn_part(conn, REASON_RATE);
+    client_hears_nothing(&client);
+    client_close(&client);
+    stage_wait_gone(conn);
+    assert_heard("c");
+    assert_int_equal(layer.reason, REASON_RATE);
+}
+
 static void a_peer_that_never_reads_is_cut_after_the_time_of_a_request(void **state)
 {
     struct client client = client_open();
@@ -904,6 +972,9 @@ int main(void)
         TEST(the_peers_end_is_told_once),
         TEST(the_last_words_arrive_before_the_end),
         TEST(a_peer_that_never_closes_is_cut_after_two_seconds),
+        TEST(our_fin_waits_for_the_peers_farewell),
+        TEST(without_a_farewell_it_waits_a_second),
+        TEST(a_peer_may_close_without_a_farewell),
         TEST(a_peer_that_never_reads_is_cut_after_the_time_of_a_request),
         TEST(what_comes_after_the_end_is_thrown_away_but_not_for_ever),
         TEST(a_paused_connection_that_ends_is_read_again),

@@ -204,17 +204,24 @@ static void say(struct client *client, unsigned opcode, struct str payload)
     buf_finish(&frame);
 }
 
-/* The gateway says why and hangs up; the protocol was told, once. */
+static void add_close(struct buf *to, unsigned code, const char *word)
+{
+    buf_add_char(to, (char)0x88);
+    buf_add_char(to, (char)(2 + strlen(word)));
+    buf_add_char(to, (char)(code >> 8));
+    buf_add_char(to, (char)code);
+    buf_add_text(to, word);
+}
+
+/* The gateway says why and hangs up when the client has said so as well; the protocol was told,
+ * once. */
 static void assert_closed(struct client *client, unsigned code, const char *word)
 {
     struct buf expected = {0};
 
-    buf_add_char(&expected, (char)0x88);
-    buf_add_char(&expected, (char)(2 + strlen(word)));
-    buf_add_char(&expected, (char)(code >> 8));
-    buf_add_char(&expected, (char)code);
-    buf_add_text(&expected, word);
-    client_wait_end(client);
+    add_close(&expected, code, word);
+    client_wait(client, expected.len);
+    client_part(client);
     if (!str_equal(buf_str(&client->got), buf_str(&expected))) {
         fail_msg("got %zu bytes: %.*s", client->got.len, STR_ARG(buf_str(&client->got)));
     }
@@ -539,11 +546,74 @@ static void a_protocol_may_close_while_it_is_told(void **state)
     add_frame(&bytes, TEXT, STR("too late"));
     add_frame(&bytes, PING, STR("too late"));
     client_push(&client, buf_str(&bytes));
-    client_wait_end(&client);
+    client_wait(&client, 2);
     assert_heard("(close me)c");
     buf_add_char(&proto_side.heard, 'c');
     assert_closed(&client, 4403, "disconnected by operator");
     buf_finish(&bytes);
+}
+
+/* However the frames are cut: the client's close frame may come with what closed it. */
+static void who_is_closed_may_say_farewell_at_once(void **state)
+{
+    struct buf bytes = {0}, expected = {0};
+    size_t first;
+
+    (void)state;
+    add_close(&expected, 4403, "disconnected by operator");
+    add_frame(&bytes, TEXT, STR("close me"));
+    first = bytes.len;
+    add_frame(&bytes, TEXT, STR("too late"));
+    add_frame(&bytes, CLOSE, STR("\x03\xe8"));
+    for (size_t cut = first; cut <= bytes.len; cut++) {
+        struct client client = connected();
+
+        client_send(&client, stage_conn(), str_from(bytes.at, cut));
+        client_wait(&client, expected.len);
+        assert_false(client.ended && cut < bytes.len);
+        client_push(&client, str_skip(buf_str(&bytes), cut));
+        client_wait_end(&client);
+        assert_got(&client, buf_str(&expected));
+        assert_heard("(close me)c");
+        client_close(&client);
+        stage_wait_gone(stage_conn());
+    }
+    buf_finish(&bytes);
+    buf_finish(&expected);
+}
+
+static void who_says_no_farewell_has_a_second(void **state)
+{
+    struct client client = connected();
+    struct buf bytes = {0}, expected = {0};
+
+    (void)state;
+    add_frame(&bytes, TEXT, STR("not yet"));
+    add_close(&expected, 1008, "rate limited");
+    session_close(proto_side.session, REASON_RATE);
+    client_wait(&client, expected.len);
+    client_push(&client, buf_str(&bytes));
+    client_hears_nothing(&client);
+    stage_pass(1100);
+    client_wait_end(&client);
+    assert_got(&client, buf_str(&expected));
+    assert_heard("c");
+    client_close(&client);
+    buf_finish(&bytes);
+    buf_finish(&expected);
+}
+
+static void who_breaks_the_protocol_instead_is_not_waited_for(void **state)
+{
+    struct client client = connected();
+
+    (void)state;
+    session_close(proto_side.session, REASON_RATE);
+    client_wait(&client, 4);
+    client_push(&client, STR("\x81\x01x")); /* no mask */
+    client_wait_end(&client);
+    assert_heard("c");
+    client_close(&client);
 }
 
 static void every_reason_with_a_code_is_said(void **state)
@@ -776,7 +846,8 @@ static void pings_count_as_messages_do(void **state)
     client_wait(&client, 300);
     assert_heard("");
     client_push(&client, buf_str(&bytes)); /* another burst above the rate */
-    client_wait_end(&client);
+    client_wait(&client, 300 + 16);
+    client_part(&client);
     assert_heard("lc");
     assert_memory_equal(client.got.at + client.got.len - 16, "\x88\x0e\x03\xf0rate limited",
                         16);
@@ -808,8 +879,7 @@ static void a_drain_says_1012_and_refuses_who_is_not_in_yet(void **state)
     client_wait_end(&waiting);
     assert_true(str_starts(buf_str(&waiting.got), STR("HTTP/1.1 503 ")));
     client_wait(&inside, RESTART.len);
-    client_push(&inside, STR("\x88\x80\0\0\0\0"));
-    client_wait_end(&inside);
+    client_part(&inside);
     assert_got(&inside, RESTART);
     client_close(&inside);
     client_close(&waiting);
@@ -875,6 +945,9 @@ int main(void)
         TEST(an_idle_connection_holds_no_parser),
         TEST(what_is_not_understood_closes_with_its_code),
         TEST(a_protocol_may_close_while_it_is_told),
+        TEST(who_is_closed_may_say_farewell_at_once),
+        TEST(who_says_no_farewell_has_a_second),
+        TEST(who_breaks_the_protocol_instead_is_not_waited_for),
         TEST(every_reason_with_a_code_is_said),
         TEST(a_close_is_echoed_and_nothing_behind_it_is_heard),
         TEST(a_client_may_vanish_at_any_moment),
