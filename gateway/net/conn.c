@@ -7,29 +7,13 @@
 #include <unistd.h>
 
 #include "common/mem.h"
+#include "gateway/net/out.h"
 
 enum {
     WRITE_PARTS = 64,              /* messages per system call */
-    OUT_FEW = 8,                   /* messages that a queue holds without more memory */
-    OUTS_KEPT = 1024,              /* spare queues */
     PART_MS = 1000,                /* how long a peer may take to say farewell */
     LINGER_MS = 2000,              /* how long it may take to close after us */
     LINGER_BYTES = 8 * 1024 * 1024 /* ... and how much of what it still sends is thrown away */
-};
-
-/* The queue of a connection that has something to say; most have none most of the time. */
-struct conn_out {
-    struct conn_out *next; /* in the pool */
-    struct msg **msgs;     /* owned references; `few` or, when that is too small, on the heap */
-    struct msg *few[OUT_FEW];
-    size_t first, count, room;
-    size_t sent;  /* bytes of the first message that are gone */
-    size_t bytes; /* all that wait */
-    bool writing; /* the first message is on its way */
-    bool was_full;
-    bool shut;
-    uv_write_t write;
-    uv_shutdown_t shutdown;
 };
 
 static struct conn *conn_of(const uv_handle_t *handle)
@@ -43,56 +27,6 @@ static void want_flush(struct conn *conn)
         conn->dirty = true;
         conn->dirty_next = conn->net->dirty;
         conn->net->dirty = conn;
-    }
-}
-
-/* ---- queues ---- */
-
-/* From the pool: nearly every connection that writes gives its queue back in the same turn. */
-static struct conn_out *out_take(struct net *net)
-{
-    struct conn_out *out = net->outs;
-
-    if (out != NULL) {
-        net->outs = out->next;
-        net->out_count--;
-    } else {
-        out = mem_alloc(sizeof(*out));
-    }
-    out->msgs = out->few;
-    out->room = OUT_FEW;
-    out->first = out->count = out->sent = out->bytes = 0;
-    out->writing = out->was_full = out->shut = false;
-    return out;
-}
-
-static void out_give_back(struct net *net, struct conn_out *out)
-{
-    if (out == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < out->count; i++) {
-        msg_unref(out->msgs[out->first + i]);
-    }
-    if (out->msgs != out->few) {
-        mem_free(out->msgs);
-    }
-    if (net->out_count >= OUTS_KEPT) {
-        mem_free(out);
-        return;
-    }
-    out->next = net->outs;
-    net->outs = out;
-    net->out_count++;
-}
-
-void conn_free_outs(struct net *net)
-{
-    while (net->outs != NULL) {
-        struct conn_out *out = net->outs;
-
-        net->outs = out->next;
-        mem_free(out);
     }
 }
 
@@ -299,33 +233,6 @@ static struct conn_out *out_of(struct conn *conn)
     return conn->out;
 }
 
-static void out_grow(struct conn_out *out)
-{
-    size_t room = out->room * 2;
-
-    if (out->msgs == out->few) {
-        out->msgs = mem_alloc(room * sizeof(out->msgs[0]));
-        memcpy(out->msgs, out->few, sizeof(out->few));
-    } else {
-        out->msgs = mem_grow(out->msgs, room * sizeof(out->msgs[0]));
-    }
-    out->room = room;
-}
-
-static void out_push(struct conn_out *out, struct msg *msg)
-{
-    if (out->first + out->count == out->room) {
-        if (out->first > 0) {
-            memmove(out->msgs, out->msgs + out->first, out->count * sizeof(out->msgs[0]));
-            out->first = 0;
-        } else {
-            out_grow(out);
-        }
-    }
-    out->msgs[out->first + out->count++] = msg_ref(msg);
-    out->bytes += msg->len;
-}
-
 bool conn_send(struct conn *conn, struct msg *msg)
 {
     size_t waiting = conn->out != NULL ? conn->out->bytes : 0;
@@ -367,45 +274,16 @@ bool conn_is_full(struct conn *conn)
 
 void conn_trim(struct conn *conn)
 {
-    struct conn_out *out = conn->out;
-
-    while (out != NULL && out->count > 1) {
-        struct msg *last = out->msgs[out->first + --out->count];
-
-        out->bytes -= last->len;
-        msg_unref(last);
+    if (conn->out != NULL) {
+        out_trim(conn->out);
     }
 }
 
-static void out_advance(struct conn *conn, size_t bytes)
+static void advance(struct conn *conn, size_t bytes)
 {
-    struct conn_out *out = conn->out;
-
     conn->bytes_out += bytes;
     conn->net->services->metrics->bytes_sent += conn->admin ? 0 : bytes;
-    out->bytes -= bytes;
-    while (bytes > 0) {
-        struct msg *msg = out->msgs[out->first];
-        size_t left = msg->len - out->sent;
-
-        if (bytes < left) {
-            out->sent += bytes;
-            return;
-        }
-        bytes -= left;
-        out->sent = 0;
-        out->first++;
-        out->count--;
-        msg_unref(msg);
-    }
-}
-
-static uv_buf_t part_of(const struct conn_out *out, size_t index)
-{
-    struct msg *msg = out->msgs[out->first + index];
-    size_t skip = index == 0 ? out->sent : 0;
-
-    return uv_buf_init(msg->bytes + skip, (unsigned)(msg->len - skip));
+    out_advance(conn->out, bytes);
 }
 
 static void on_written(uv_write_t *write, int status)
@@ -421,7 +299,7 @@ static void on_written(uv_write_t *write, int status)
         conn_cut(conn, REASON_PEER_LOST);
         return;
     }
-    out_advance(conn, out->msgs[out->first]->len - out->sent);
+    advance(conn, out->msgs[out->first]->len - out->sent);
     out_of(conn); /* the rest leaves at the end of the turn */
 }
 
@@ -429,7 +307,7 @@ static void on_written(uv_write_t *write, int status)
 static void write_first(struct conn *conn)
 {
     struct conn_out *out = conn->out;
-    uv_buf_t part = part_of(out, 0);
+    uv_buf_t part = out_part(out, 0);
 
     if (uv_write(&out->write, (uv_stream_t *)&conn->tcp, &part, 1, on_written) != 0) {
         conn_cut(conn, REASON_PEER_LOST);
@@ -500,7 +378,7 @@ void conn_flush(struct conn *conn)
         int written;
 
         while (count < WRITE_PARTS && count < out->count) {
-            parts[count] = part_of(out, count);
+            parts[count] = out_part(out, count);
             count++;
         }
         written = uv_try_write((uv_stream_t *)&conn->tcp, parts, count);
@@ -512,7 +390,7 @@ void conn_flush(struct conn *conn)
             conn_cut(conn, REASON_PEER_LOST);
             return;
         }
-        out_advance(conn, (size_t)written);
+        advance(conn, (size_t)written);
     }
     settle(conn);
 }

@@ -94,7 +94,6 @@ void conn_part(struct conn *conn, enum reason reason);
 void conn_parted(struct conn *conn); /* after conn_part: the peer's farewell came */
 void conn_cut(struct conn *conn, enum reason reason);
 
-void conn_free_outs(struct net *net);             /* empties the pool of queues */
 void conn_flush(struct conn *conn);               /* for net_flush */
 void conn_timer_fired(struct wheel_timer *timer); /* for the wheel */
 void conn_peer_text(const struct conn *conn, char to[INET6_ADDRSTRLEN]);

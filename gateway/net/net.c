@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "gateway/net/conn.h"
+#include "gateway/net/out.h"
 #include "gateway/net/ws_reader.h"
 
 enum {
@@ -214,6 +215,6 @@ void net_destroy(struct net *net)
         return;
     }
     ws_reader_free_pool(&net->readers);
-    conn_free_outs(net);
+    out_free_pool(net);
     mem_free(net);
 }

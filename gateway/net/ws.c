@@ -69,44 +69,31 @@ static void send_anyway(struct ws *ws, unsigned opcode, struct str payload)
     msg_unref(msg);
 }
 
-/* False: there is nothing to say. */
-static bool say_why(struct ws *ws, enum reason reason)
+static void say_why(struct ws *ws, enum reason reason)
 {
     unsigned code = reason_code(reason);
     struct buf payload = {0};
 
-    if (code == 0) {
-        return false;
+    if (code != 0) {
+        buf_add_char(&payload, (char)(code >> 8));
+        buf_add_char(&payload, (char)code);
+        buf_add_text(&payload, ws->kind->wordless ? "" : reason_word(reason));
+        send_anyway(ws, OPCODE_CLOSE, buf_str(&payload));
+        buf_finish(&payload);
     }
-    buf_add_char(&payload, (char)(code >> 8));
-    buf_add_char(&payload, (char)code);
-    buf_add_text(&payload, ws->kind->wordless ? "" : reason_word(reason));
-    send_anyway(ws, OPCODE_CLOSE, buf_str(&payload));
-    buf_finish(&payload);
-    return true;
 }
 
-/* Says why and ends the connection; the session is detached by now or is so here. Who was told
- * before that the process ends has had his time, and who breaks the protocol (`deaf`) can't be
- * heard any more: they are not waited for. */
-static void end_with(struct ws *ws, enum reason reason, bool deaf)
+/* Says why and ends the connection; the session is detached by now or is so here. */
+static void close_with(struct ws *ws, enum reason reason)
 {
-    bool told;
-
     if (ws->session != NULL) {
         session_ended(ws->session);
     }
-    told = say_why(ws, reason);
-    if (told && !deaf && !ws->leaving) {
-        conn_part(ws->conn, reason);
-    } else {
-        conn_end(ws->conn, ws->leaving ? REASON_RESTART : reason);
+    say_why(ws, reason);
+    conn_part(ws->conn, ws->leaving ? REASON_RESTART : reason);
+    if (ws->leaving || reason_code(reason) == 0) {
+        conn_parted(ws->conn); /* nothing was said now that he could answer */
     }
-}
-
-static void close_with(struct ws *ws, enum reason reason)
-{
-    end_with(ws, reason, false);
 }
 
 static void schedule(struct ws *ws)
@@ -160,29 +147,11 @@ void ws_ponged(struct ws *ws)
     }
 }
 
-/* ---- messages of the session's own ---- */
-
-static void plain_message(struct ws *ws, struct str bytes, bool text)
-{
-    if (text) {
-        session_receive(ws->session, bytes);
-    } else {
-        session_receive_binary(ws->session, bytes);
-    }
-}
-
-static void plain_ping(struct ws *ws)
-{
-    send_anyway(ws, OPCODE_PING, str_from("", 0));
-}
-
-const struct ws_kind ws_plain_kind = {.message = plain_message, .ping = plain_ping};
-
 static void on_pong(void *owner)
 {
     struct ws *ws = owner;
 
-    if (ws->kind == &ws_plain_kind) {
+    if (ws->kind->ping == NULL) {
         ws_ponged(ws);
     }
 }
@@ -209,8 +178,10 @@ static bool has_reader(struct ws *ws)
 }
 
 /* What a client says after our close frame counts for nothing, but for its own. */
-static void part(struct ws *ws, struct str bytes)
+static void on_parting(void *upper, struct str bytes)
 {
+    struct ws *ws = upper;
+
     if (!has_reader(ws) || ws_reader_part(ws->reader, bytes)) {
         conn_parted(ws->conn);
     }
@@ -240,9 +211,10 @@ static void feed(struct ws *ws, struct str bytes)
         break;
     case WS_FAILED:
         if (ws->conn->state == CONN_OPEN) {
-            end_with(ws, reason, true);
+            close_with(ws, reason);
+            conn_parted(ws->conn); /* it can't be understood any more */
         } else {
-            part(ws, str_from("", 0)); /* it may have said farewell already */
+            on_parting(ws, str_from("", 0)); /* it may have said farewell already */
         }
         break;
     }
@@ -297,7 +269,11 @@ static void look_for_pong(struct ws *ws, uint64_t now)
 
 static void ping(struct ws *ws, uint64_t now)
 {
-    ws->kind->ping(ws);
+    if (ws->kind->ping != NULL) {
+        ws->kind->ping(ws);
+    } else {
+        send_anyway(ws, OPCODE_PING, str_from("", 0));
+    }
     ws->ping_ms = now + config_of(ws)->ping_interval_ms;
     if (ws->pong_ms == 0) {
         ws->pong_ms = now + config_of(ws)->ping_timeout_ms;
@@ -376,7 +352,7 @@ static void on_restart(void *upper)
         ws_close(ws, REASON_RESTART);
         return;
     }
-    (void)say_why(ws, REASON_RESTART);
+    say_why(ws, REASON_RESTART);
     ws->leaving = true;
     ws->ping_ms = UINT64_MAX;
     ws->pong_ms = 0;
@@ -384,11 +360,6 @@ static void on_restart(void *upper)
     if (ws->early.len == 0) { /* else it is due as it is */
         schedule(ws);
     }
-}
-
-static void on_parting(void *upper, struct str bytes)
-{
-    part(upper, bytes);
 }
 
 static void about(void *upper, struct ending *to)

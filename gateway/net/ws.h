@@ -15,7 +15,8 @@ struct ws;
 struct ws_kind {
     void (*opened)(struct ws *ws); /* the 101 is on its way; may be NULL */
     void (*message)(struct ws *ws, struct str bytes, bool text);
-    void (*ping)(struct ws *ws);   /* ask for a sign of life; the answer comes to ws_ponged */
+    void (*ping)(struct ws *ws);   /* ask for a sign of life, the answer to which comes to
+                                      ws_ponged; NULL: by a ping frame */
     void (*closed)(struct ws *ws); /* its end, before the session's; may be NULL */
     bool wordless;                 /* closes without a reason's words */
 };
